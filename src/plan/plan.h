@@ -216,6 +216,9 @@ struct plan_was {
 bool plan_was_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct plan_was *ret,
                    GError **error);
 
+/* Whether a store of its frozen plan has servers that others use, whose requests could become slower. */
+bool plan_felt_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, bool *ret, GError **error);
+
 /* The run that this one supersedes, by its frozen plan, in `mem`; *ret NULL: none. */
 bool plan_supersedes_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, const char **ret,
                           GError **error);

@@ -307,6 +307,27 @@ bool plan_was_read(struct catalog *catalog, const struct run_row *run, struct ar
     return ok || error_set(error, SLUICE_ERROR_CORRUPT, "%s: its frozen plan cannot be read", run->name);
 }
 
+static bool is_felt(const char *uri)
+{
+    const struct store_driver *driver = store_driver_of(uri, NULL);
+    return driver && driver->probe;
+}
+
+bool plan_felt_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, bool *ret, GError **error)
+{
+    struct slice text;
+    const char *source = NULL, *target = NULL;
+    if (!catalog_plan(catalog, run->id, mem, &text, error))
+        return false;
+    json_t *root = json_loadb((const char *)text.data, text.len, 0, NULL);
+    bool ok =
+        root && json_unpack(root, "{s:{s:s}, s:{s:s}}", "source", "store", &source, "target", "store", &target) == 0;
+    if (ok)
+        *ret = is_felt(source) || is_felt(target);
+    json_decref(root);
+    return ok || error_set(error, SLUICE_ERROR_CORRUPT, "%s: its frozen plan cannot be read", run->name);
+}
+
 bool plan_limits_read(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct plan_limits *ret,
                       GError **error)
 {

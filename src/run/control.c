@@ -461,6 +461,20 @@ static bool is_first(const struct run_settings *settings, size_t at, GError **er
     return true;
 }
 
+/* What nobody can feel cannot be promised: a plan is refused for it, too. */
+static bool is_felt(struct catalog *catalog, const struct run_row *run, const struct setting *setting,
+                    struct arena *mem, GError **error)
+{
+    bool felt = true;
+    if (strcmp(setting->key, LIMITS_LIVE) != 0 || strcmp(setting->value, "none") == 0)
+        return true;
+    return plan_felt_read(catalog, run, mem, &felt, error) &&
+           (felt || error_set(error, SLUICE_ERROR_USAGE,
+                              "%s: neither source nor target of %s has servers that others use, whose requests could "
+                              "become slower",
+                              setting->key, run->name));
+}
+
 /* Refused before it is recorded: what a row cannot read would stop every process that takes the run up. */
 static bool are_settings(struct catalog *catalog, const struct run_row *run, struct run_settings *io, struct arena *mem,
                          GError **error)
@@ -471,7 +485,8 @@ static bool are_settings(struct catalog *catalog, const struct run_row *run, str
     for (size_t i = 0; fit && i < io->n; i++) {
         struct setting *setting = &io->at[i];
         setting->key = limits_full_key(setting->key, mem);
-        fit = is_first(io, i, error) && limits_set(&limits, setting->key, setting->value, error);
+        fit = is_first(io, i, error) && limits_set(&limits, setting->key, setting->value, error) &&
+              is_felt(catalog, run, setting, mem, error);
     }
     for (size_t i = 0; fit && i < io->n; i++)
         fit = limits_sensible(&limits, io->at[i].key, error);

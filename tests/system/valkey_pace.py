@@ -493,6 +493,10 @@ def _(stand):
     among("no", stand.sluice("plan", "fix.yaml").ended(2).err)
     stand.write("fix.yaml", spec.replace(WIDE, "10%"))
     among("+10% or +0.5ms", stand.sluice("plan", "fix.yaml").ended(2).err)
+    stand.write("fix.yaml", spec.replace(f', live: {{ p99: "{WIDE}" }}', ""))
+    stand.sluice("run", "fix.yaml").ended(2) # nobody is there to be asked: it is planned
+    among("servers that others use", stand.sluice("set", "fix", f"live.p99={WIDE}").ended(2).err)
+    stand.sluice("set", "fix", "live.p99=none").ended(0)
 
 
 run_all()
