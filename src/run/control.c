@@ -521,5 +521,9 @@ bool run_set(const struct run_config *config, const char *name, struct run_setti
         return false;
     g_autofree char *all = settings_text(io);
     struct wish wish = {.kind = WISH_SET, .value = all, .act = config->act};
-    return !held || pass_on(catalog, config, &wish, ret, ret_heard, error);
+    if (held && !pass_on(catalog, config, &wish, ret, ret_heard, error))
+        return false;
+    return *ret_heard == RUN_HEARD || !run_state_over(ret->run.state) ||
+           error_set(error, SLUICE_ERROR_REFUSED, "%s is %s: it came to its end before it heard of the limit",
+                     ret->run.name, run_state_word(ret->run.state));
 }

@@ -24,9 +24,21 @@ struct terminal {
     struct run_lock *lock; /* of the process that holds the run, where one does */
     bool hears;            /* that process takes wishes */
     bool ends;             /* that process ends without having heard */
+    bool is_over;          /* … and the run with it */
     bool yields;           /* somebody else has the last word */
     int64_t slept_us;
 };
+
+static void force(struct terminal *at, enum run_state to)
+{
+    GError *error = NULL;
+    auto_(catalog) catalog = NULL;
+    auto_(arena) mem = arena_new(1 << 20);
+    struct run_row run = scene_row(&at->scene, mem);
+    struct run_move move = {.run = run.id, .from = run.state, .to = to, .act = {.actor = "someone@test"}};
+    kit_ok(catalog_open(&catalog, &at->scene.fake.world, at->scene.home, CATALOG_EXISTING, &error));
+    kit_ok(catalog_run_move(catalog, &move, &error));
+}
 
 static void on_sleep(struct scene *scene, int64_t us)
 {
@@ -36,6 +48,8 @@ static void on_sleep(struct scene *scene, int64_t us)
     auto_(arena) mem = arena_new(1 << 20);
     struct wish wish;
     at->slept_us += us;
+    if (at->is_over && at->lock)
+        force(at, RUN_ABORTED);
     if (at->ends)
         g_clear_pointer(&at->lock, run_lock_free);
     if (!at->hears || at->slept_us < 1000000)
@@ -112,17 +126,6 @@ static enum run_state state_of(struct terminal *at)
 {
     auto_(arena) mem = arena_new(1 << 20);
     return scene_row(&at->scene, mem).state;
-}
-
-static void force(struct terminal *at, enum run_state to)
-{
-    GError *error = NULL;
-    auto_(catalog) catalog = NULL;
-    auto_(arena) mem = arena_new(1 << 20);
-    struct run_row run = scene_row(&at->scene, mem);
-    struct run_move move = {.run = run.id, .from = run.state, .to = to, .act = {.actor = "someone@test"}};
-    kit_ok(catalog_open(&catalog, &at->scene.fake.world, at->scene.home, CATALOG_EXISTING, &error));
-    kit_ok(catalog_run_move(catalog, &move, &error));
 }
 
 /* --- nobody holds the run ----------------------------------------------------------------------------------------- */
@@ -405,6 +408,18 @@ static void a_limit_that_was_set_overlays_the_plans(void **state)
     terminal_done(&at);
 }
 
+static void a_limit_that_a_run_has_not_heard_of_before_its_end_is_refused(void **state)
+{
+    GError *error = NULL;
+    struct terminal at;
+    terminal_init(&at, "");
+    hold_it(&at);
+    at.hears = false;
+    at.ends = at.is_over = true;
+    kit_refused(set(&at, "workers", "2", &error), REFUSED, "job.1 is aborted: it came to its end before it heard");
+    terminal_done(&at);
+}
+
 static void what_limits_a_run_is_said_only_of_one_that_waited_for_it_lately(void **state)
 {
     static const struct {
@@ -515,6 +530,7 @@ int main(void)
         cmocka_unit_test(a_holder_that_ends_is_not_waited_for),
         cmocka_unit_test(a_wish_that_is_set_aside_is_refused_but_a_limit_stands),
         cmocka_unit_test(a_limit_that_was_set_overlays_the_plans),
+        cmocka_unit_test(a_limit_that_a_run_has_not_heard_of_before_its_end_is_refused),
         cmocka_unit_test(what_limits_a_run_is_said_only_of_one_that_waited_for_it_lately),
         cmocka_unit_test(what_the_servers_hold_back_is_said_while_it_is_news),
         cmocka_unit_test(every_command_asks_for_its_own_right),
