@@ -11,6 +11,7 @@ struct talk {
     const struct http_call *call;
     const char *sends; /* the method of a request with a body; NULL: it is a GET */
     GString *answer;
+    size_t came;
 };
 
 static size_t on_answer(char *data, size_t size, size_t n, void *self)
@@ -18,6 +19,7 @@ static size_t on_answer(char *data, size_t size, size_t n, void *self)
     struct talk *talk = self;
     size_t room = talk->call->keep_bytes - MIN(talk->call->keep_bytes, talk->answer->len);
     g_string_append_len(talk->answer, data, (gssize)MIN(room, size * n));
+    talk->came += size * n;
     return size * n;
 }
 
@@ -121,7 +123,7 @@ static bool request(const struct http_call *call, const char *sends, struct http
         g_free(text);
         return fail(code, error);
     }
-    *ret = (struct http_answer){.status = status, .text = text};
+    *ret = (struct http_answer){.status = status, .text = text, .came = talk.came};
     return true;
 }
 

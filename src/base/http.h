@@ -18,7 +18,8 @@ struct http_call {
 
 struct http_answer {
     long status;
-    char *text; /* the caller frees */
+    char *text;  /* the caller frees */
+    size_t came; /* bytes of it, also those that were not kept */
 };
 
 /* Whether it is one: http or https, with a host. */

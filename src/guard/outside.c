@@ -64,6 +64,10 @@ static bool get(const struct outside *outside, const struct address *address, ch
     if (answer.status < 200 || answer.status > 299)
         return error_set(error, SLUICE_ERROR_UNREACHABLE, "it answered %ld%s%s", answer.status, *said ? ": " : "",
                          said);
+    if (strlen(text) !=
+        answer.came) /* what is behind a byte of zero, or beyond what is kept, might say another thing */
+        return error_set(error, SLUICE_ERROR_UNREACHABLE, "it answered %zu bytes: %s", answer.came,
+                         answer.came > ANSWER_BYTES ? "more than 256 KiB" : "no text");
     *ret = g_steal_pointer(&text);
     return true;
 }
@@ -94,14 +98,18 @@ static bool take_results(const json_t *data, bool below, double *ret, GError **e
 {
     const char *type = json_string_value(json_object_get(data, "resultType"));
     const json_t *result = json_object_get(data, "result");
-    bool vector = g_strcmp0(type, "vector") == 0, fine = vector || g_strcmp0(type, "scalar") == 0;
+    bool vector = g_strcmp0(type, "vector") == 0, kind = vector || g_strcmp0(type, "scalar") == 0, fine = kind;
     double worst = NAN;
     if (fine && !vector)
         fine = take_sample(result, below, &worst);
     for (size_t i = 0; vector && i < json_array_size(result); i++)
         fine &= take_sample(json_object_get(json_array_get(result, i), "value"), below, &worst);
     if (!fine)
-        return error_set(error, SLUICE_ERROR_UNREACHABLE, "the query gives no numbers but %s", type ? type : "nothing");
+        return error_set(error, SLUICE_ERROR_UNREACHABLE, "the query gives %s, not %s",
+                         kind   ? "a value that is no number"
+                         : type ? type
+                                : "nothing",
+                         kind ? "one" : "a scalar or a vector");
     if (isnan(worst))
         return error_set(error, SLUICE_ERROR_UNREACHABLE, "the query has no result");
     *ret = worst;
@@ -159,6 +167,9 @@ static bool read_program(const struct outside *outside, const struct spec_signal
                          end.status == NOT_THERE    ? ": there is no such program"
                          : end.status == NOT_TO_RUN ? ": it may not be run"
                                                     : "");
+    if (end.printed > NUMBER_BYTES || (printed && strlen(printed) != end.printed))
+        return error_set(error, SLUICE_ERROR_UNREACHABLE, "a number was expected, and it printed %zu bytes%s",
+                         end.printed, end.printed > NUMBER_BYTES ? "" : ", which are no text");
     return number_of(printed ? printed : "", ret, error);
 }
 

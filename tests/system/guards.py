@@ -277,6 +277,23 @@ def _(stand):
     must(any("protect.signals.queue" in json.dumps(entry["details"]) for entry in entries), "no entry")
 
 
+@test("an answer whose end is cut off or cannot be seen is no number, whatever is left of it says")
+def _(stand):
+    numbers = Numbers(stand)
+    stand.write("long.sh", "#!/bin/sh\necho 99; printf '%300s' 3\n").chmod(0o755)
+    stand.write("digits.sh", "#!/bin/sh\nprintf '1%0299d' 0\n").chmod(0o755) # 1e299, of which the last 256 digits are 0
+    ready(stand, ONE)
+    for row, value, words in ((f'url: "{numbers.url}/"', "3" + " " * 300_000 + "999", "300004 bytes: more than 256 KiB"),
+                              (f'url: "{numbers.url}/"', "3\0999", "5 bytes: no text"),
+                              ("run: ./long.sh", "", "a number was expected, and it printed 303 bytes"),
+                              ("run: ./digits.sh", "", "it printed 300 bytes"),
+                              (f'prometheus: "{numbers.url}", query: up', "1 NaN", "a value that is no number, not one")):
+        numbers.value = value
+        write(stand, ONE, more=protect(signals(f"name: queue, {row}, above: 6, {QUICK}")))
+        [check] = [check for check in stand.sluice("doctor", "fix.yaml", "--json").json()["checks"] if check["check"] == "guards"]
+        among(["queue cannot be read", words], check["text"])
+
+
 @test("a limit that is moved counts at once, however seldom a signal is read; one that cannot be read any more is given up")
 def _(stand):
     ready(stand, ONE, more=protect(signals(queue(stand, 11).replace("every: 20ms", "every: 10m"))))
