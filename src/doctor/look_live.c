@@ -62,6 +62,11 @@ static void judge(struct look *look, double p99[TRIES])
     g_autofree char *todo = p99[0] > 0 ? look_live_floor(middle, spread) : NULL;
     if (p99[0] <= 0)
         look_warn(look, "look again", "the probe had too few answers to say how long live requests take");
+    else if (live->limit_us > 0 && allowed <= 0)
+        look_warn(look, todo,
+                  "without us the live p99 is between %.2f and %.2f ms: that is above the %.4g ms of protect.live.p99 "
+                  "already, and a run would wait for it",
+                  p99[0] / 1000, p99[TRIES - 1] / 1000, live->limit_us / 1000);
     else if (allowed <= spread)
         look_warn(look, todo,
                   "without us the live p99 is between %.2f and %.2f ms: that differs by more than "

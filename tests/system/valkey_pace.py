@@ -377,6 +377,8 @@ def _(stand, servers):
     live = doctor_says(stand)
     same(live["level"], "warn", live)
     among("promise at least", live["todo"])
+    stand.write("fix.yaml", stand.read("fix.yaml").replace("+0.001us", "1us"))
+    among("above the 0.001 ms of protect.live.p99 already", doctor_says(stand)["text"])
     same(server.client().keys("sluice:*"), [], "what doctor wrote")
 
 
