@@ -1,4 +1,5 @@
 /* cat: records for people and programs. */
+#include "base/thread.h"
 #include "cli/cli.h"
 #include "run/govern.h"
 #include "sandbox/sandbox.h"
@@ -19,7 +20,30 @@ struct cat {
     struct limits limits;
     struct govern *govern; /* NULL: nothing is promised to live requests */
     struct arena *mem;
+    struct thread *listener;
+    atomic_bool asked, over; /* to end; it has */
 };
+
+#define LISTEN_US 20000
+#define CALL_US   (INT64_C(30) * 1000 * 1000)
+
+/* Who waits for his pace, or for a server, looks at no signal. */
+static void hear_signals(void *self)
+{
+    struct cat *cat = self;
+    while (!atomic_load(&cat->over)) {
+        if (cat->cli->signals && atomic_load(cat->cli->signals) > 0)
+            world_cancel(cat->cli->world, &cat->asked);
+        world_sleep_us(cat->cli->world, LISTEN_US, &cat->over);
+    }
+}
+
+/* A call waits for its pace as long as that makes it. */
+static struct call cat_call(struct cat *cat)
+{
+    int64_t until_us = cat->govern ? 0 : world_monotonic_us(cat->cli->world) + CALL_US;
+    return (struct call){.deadline_us = until_us, .cancel = &cat->asked, .ds = &cat->ds, .mem = cat->mem};
+}
 
 static bool cat_open(struct cat *cat, GError **error)
 {
@@ -40,6 +64,7 @@ static bool cat_open(struct cat *cat, GError **error)
          !sandbox_compile(cat->sandbox, "--where", cli->values[OPTION_WHERE], &cat->where, error)))
         return false;
     return cli_number(cli, OPTION_LIMIT, UINT64_MAX, &cat->left, error) &&
+           thread_start(&cat->listener, "listener", hear_signals, cat, error) &&
            plan_store_open(&cat->store, &plan, cli->args[0], ".", true, error) &&
            store_session_open(&cat->session, cat->store, error);
 }
@@ -60,6 +85,8 @@ static bool cat_pace(struct cat *cat, GError **error)
 
 static void cat_close(struct cat *cat)
 {
+    world_cancel(cat->cli->world, &cat->over);
+    thread_join(cat->listener);
     g_clear_pointer(&cat->session, store_session_close);
     g_clear_pointer(&cat->govern, govern_end);
     limits_done(&cat->limits);
@@ -119,7 +146,7 @@ static bool cat_all(struct cat *cat, GError **error)
 {
     auto_(scan) scan = NULL;
     struct scan_spec spec = {.ds = &cat->ds, .max_records = 500, .max_bytes = 1 << 20};
-    struct call call = {.ds = &cat->ds, .mem = cat->mem};
+    struct call call = cat_call(cat);
     struct batch batch = {0};
     struct store_info info;
     if (!store_inspect(cat->session, &call, &info, error))
@@ -131,12 +158,13 @@ static bool cat_all(struct cat *cat, GError **error)
         return false;
     while (!batch.done && cat->left > 0 && !ferror(cat->cli->out)) {
         arena_reset(cat->mem);
+        call = cat_call(cat);
         if (!store_scan_next(scan, &call, &batch, error))
             return false;
         for (size_t i = 0; i < batch.n && cat->left > 0; i++)
             if (!cat_record(cat, &batch.records[i], error))
                 return false;
-        if (cat->cli->signals && atomic_load(cat->cli->signals) > 0)
+        if (atomic_load(&cat->asked))
             return error_set(error, SLUICE_ERROR_INTERRUPTED, "interrupted");
     }
     return true;
@@ -148,7 +176,14 @@ int command_cat(struct cli *cli, GError **error)
         return cat_fences(cli, error) ? 0 : -1;
     struct cat cat = {.cli = cli, .mem = arena_new(256 << 20)};
     limits_init(&cat.limits);
-    bool done = cat_open(&cat, error) && cat_pace(&cat, error) && cat_all(&cat, error);
+    GError *failed = NULL;
+    bool done = cat_open(&cat, &failed) && cat_pace(&cat, &failed) && cat_all(&cat, &failed);
+    if (failed && atomic_load(&cat.asked)) {
+        g_clear_error(&failed);
+        error_set(&failed, SLUICE_ERROR_INTERRUPTED, "interrupted");
+    }
+    if (failed)
+        g_propagate_error(error, failed);
     cat_close(&cat);
     return !done ? -1 : cat.faults ? 8 : 0;
 }

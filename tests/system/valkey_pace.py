@@ -395,6 +395,21 @@ def _(stand, servers):
     among("no live requests", stand.sluice("cat", "file:.", "fix.yaml", "--p99", WIDE).ended(2).err)
 
 
+@each_kind("cat hears the first Ctrl-C, also while it waits for its pace and for a server that stands still", slow=True)
+def _(stand, servers):
+    server = ready(stand, servers, WIDE)
+    client = server.client()
+    there = len(client.client_list())
+    process = stand.start("cat", f"valkey://127.0.0.1:{server.port}", "c:{id}", "--keys", "--p99", "1us")
+    wait_for(lambda: len(client.client_list()) > there, "a connection of its own")
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        process.send_signal(signal.SIGINT)
+        among("interrupted", stand.finish(process, 20).ended(3).err)
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+
+
 def second_home(stand, server):
     """Another home, with a run on another dataset of the same server."""
     seed(server.client(), "d")
