@@ -1,5 +1,6 @@
 #include "run/crowd.h"
 
+#include "base/int.h"
 #include "base/lock.h"
 #include "listing/listing.h"
 
@@ -40,23 +41,27 @@ static bool first_key(struct crowd_member *member, const struct part_row *part, 
 }
 
 /* NULL: nobody knows, or there are not several servers. The caller frees. What is wrong with the listing or the key,
- * the worker that is granted the partition will say. */
-static char *place_of(struct crowd_member *member, const struct part_row *part)
+ * the worker that is granted the partition will say. *ret_first, if asked for: its first key, also where there is but
+ * one server; NULL: nobody knows. */
+static char *place_of(struct crowd_member *member, const struct part_row *part, GByteArray **ret_first)
 {
     auto_(arena) mem = arena_new(KEY_MEMORY);
     struct call call = {.ds = &member->plan->source_ds, .mem = mem};
     struct slice key;
     const char *name = NULL;
-    if (!crowd_matters(member) || !first_key(member, part, mem, &key, NULL) ||
-        !store_server_of(member->source, &call, key, &name, NULL))
+    if (!crowd_matters(member) || !first_key(member, part, mem, &key, NULL))
         return NULL;
-    return g_strdup(name);
+    if (ret_first) {
+        *ret_first = g_byte_array_new();
+        put_bytes(*ret_first, key);
+    }
+    return store_server_of(member->source, &call, key, &name, NULL) ? g_strdup(name) : NULL;
 }
 
 uint32_t crowd_burden(void *self, const struct part_row *part)
 {
     struct crowd_member *member = self;
-    g_autofree char *place = place_of(member, part);
+    g_autofree char *place = place_of(member, part, NULL);
     auto_hold(&member->crowd->lock);
     return place ? GPOINTER_TO_UINT(g_hash_table_lookup(member->crowd->at, place)) : 0;
 }
@@ -69,7 +74,8 @@ static void count(struct crowd *crowd, const char *place, int more)
 
 void crowd_go(struct crowd_member *member, const struct part_row *part)
 {
-    char *place = part ? place_of(member, part) : NULL;
+    g_clear_pointer(&member->first, g_byte_array_unref);
+    char *place = part ? place_of(member, part, &member->first) : NULL;
     auto_hold(&member->crowd->lock);
     if (member->place)
         count(member->crowd, member->place, -1);
@@ -77,6 +83,11 @@ void crowd_go(struct crowd_member *member, const struct part_row *part)
         count(member->crowd, place, 1);
     g_free(member->place);
     member->place = place;
+}
+
+struct slice crowd_near(const struct crowd_member *member)
+{
+    return member->first ? slice_of(member->first->data, member->first->len) : SLICE_EMPTY;
 }
 
 void crowd_leave(struct crowd_member *member)

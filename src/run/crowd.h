@@ -28,6 +28,7 @@ struct crowd_member {
     struct session *source;
     struct listing_reader *listing; /* owned; NULL: not open yet */
     char *place;                    /* owned; NULL: at no server */
+    GByteArray *first;              /* owned: the first key of the partition that it has; NULL: nobody knows */
 };
 void crowd_leave(struct crowd_member *member); /* for good */
 /* Whether it makes a difference where workers are. */
@@ -36,3 +37,5 @@ bool crowd_matters(const struct crowd_member *member);
 uint32_t crowd_burden(void *self, const struct part_row *part);
 /* It is there from now on; NULL: nowhere. */
 void crowd_go(struct crowd_member *member, const struct part_row *part);
+/* The first key of the partition that it has, where its keys are neighbours; else empty. Until it goes elsewhere. */
+struct slice crowd_near(const struct crowd_member *member);

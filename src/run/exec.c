@@ -227,7 +227,9 @@ static bool open_lane(struct exec *exec, const struct call *call, struct op *op,
     if (op->lane.sent && lane_stands(&op->lane.ret, op->lane.lane.lane))
         return true;
     op->lane.sent = true;
-    return store_lane_open(exec->target, call, &op->lane.lane, &op->lane.ret, error);
+    struct lane lane = op->lane.lane;
+    lane.near = crowd_near(&exec->crowd);
+    return store_lane_open(exec->target, call, &lane, &op->lane.ret, error);
 }
 
 /* Noted before, so that what is read of fences is of these servers; and behind it, when the run is this process's. */

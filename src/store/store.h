@@ -200,6 +200,10 @@ struct lane {
     struct fence_id fence;
     uint32_t lane; /* from 1, growing with every grant of the partition */
     uint64_t base; /* every number up to it is settled elsewhere (its undo outcome is durable): the fence forgets it */
+    /* To open it: a key of the partition, near whose record the store may keep what it has to say of the lane; empty:
+     * none is known, or they are all over the store. Borrowed for the call. A hint: whoever opens the next lane may
+     * give another one. */
+    struct slice near;
 };
 
 /* One lane of a fence as it stands. Numbers up to base are forgotten (settled elsewhere); bit i of the bitmap tells

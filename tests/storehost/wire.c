@@ -206,6 +206,7 @@ void wire_put_lane(GByteArray *into, const struct lane *lane)
     wire_put_fence_id(into, &lane->fence);
     put_u32(into, lane->lane);
     put_u64(into, lane->base);
+    put_prefixed(into, lane->near);
 }
 
 struct lane wire_get_lane(struct reader *from)
@@ -213,6 +214,7 @@ struct lane wire_get_lane(struct reader *from)
     struct lane lane = {.fence = wire_get_fence_id(from)};
     lane.lane = reader_u32(from);
     lane.base = reader_u64(from);
+    lane.near = reader_prefixed(from);
     return lane;
 }
 

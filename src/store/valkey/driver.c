@@ -178,6 +178,21 @@ uint32_t valkey_place_of(const struct valkey_store *store, struct slice server_k
     return store->cluster ? slot_of(server_key) : 0;
 }
 
+bool valkey_place_near(struct session *session, const struct call *call, struct slice near, uint32_t *ret)
+{
+    const struct valkey_dataset *dataset;
+    struct arena *mem = valkey_session_of(session)->mem;
+    struct slice key;
+    if (!near.len)
+        return false;
+    arena_reset(mem);
+    if (!valkey_records_of(session, call->ds, &dataset, NULL) ||
+        !key_template_to_server(dataset->template, near, mem, &key, NULL))
+        return false;
+    *ret = valkey_place_of(valkey_store_of(session), key);
+    return true;
+}
+
 bool valkey_is_right(const struct reply *reply)
 {
     static const char *const says[] = {"user executing the script can't", "ACL failure in script", "NOPERM"};

@@ -125,6 +125,29 @@ uint32_t fence_home(const struct fences *fences, uint32_t part)
     return part % (uint32_t)fences->places;
 }
 
+void fence_part_choose(struct fence_part *part, uint32_t home)
+{
+    if (!part->homed)
+        part->home = home;
+    part->homed = true;
+}
+
+uint32_t fence_part_home(const struct fences *fences, struct fence_part *part)
+{
+    fence_part_choose(part, fence_home(fences, part->part));
+    return part->home;
+}
+
+void fence_record_field(const struct fences *fences, uint32_t part, uint32_t home, char into[FENCE_FIELD_BYTES])
+{
+    g_snprintf(into, FENCE_FIELD_BYTES, "%c%u", home == fence_home(fences, part) ? 'l' : 'r', part);
+}
+
+bool fence_is_record(struct slice field)
+{
+    return field.len > 0 && (field.data[0] == 'l' || field.data[0] == 'r');
+}
+
 void fence_key(const struct fences *fences, const struct fence_run *run, uint32_t place, GString *into)
 {
     if (fences->places == 1)

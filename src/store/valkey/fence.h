@@ -47,6 +47,8 @@ struct fence_part {
     uint64_t born;             /* the epoch under which the run opened its first lane; 0: not known */
     uint32_t partial;          /* lanes up to this one may have lost marks */
     bool known;                /* the store has a fence of it */
+    bool homed;                /* the place of its record stands fast: … */
+    uint32_t home;             /* … this one */
     bool stale;                /* a server was replaced: what is known may be gone there */
     bool busy;                 /* a lane is being opened or closed */
     bool recording;            /* its record is being written by a cas */
@@ -99,8 +101,16 @@ void fences_drop(struct fences *fences, struct fence_run *run);
 struct fence_part *fence_run_part(struct fence_run *run, uint32_t part);
 struct fence_part *fence_run_find(const struct fence_run *run, uint32_t part); /* NULL: nothing is known of it */
 
-/* The home of a partition's record. */
-uint32_t fence_home(const struct fences *fences, uint32_t part);
+/* The home of a partition's record is where it was found; where there was none it is what whoever opens its first lane
+ * chooses, and where nobody does (or before there was a choice) the place of its number. */
+uint32_t fence_home(const struct fences *fences, uint32_t part);                /* the last of these */
+void fence_part_choose(struct fence_part *part, uint32_t home);                 /* no matter where it has one */
+uint32_t fence_part_home(const struct fences *fences, struct fence_part *part); /* and that stands from then on */
+/* The record's field. One that does not lie in the place of its number has another name, by which a program that would
+ * look for it there alone refuses the fence. */
+#define FENCE_FIELD_BYTES 16
+void fence_record_field(const struct fences *fences, uint32_t part, uint32_t home, char into[FENCE_FIELD_BYTES]);
+bool fence_is_record(struct slice field);
 /* The fence's key in a place; `into` is emptied before. */
 void fence_key(const struct fences *fences, const struct fence_run *run, uint32_t place, GString *into);
 
@@ -156,7 +166,8 @@ AUTO_DEFINE(fence_intake, fence_intake_free)
 /* The fields of a place, as HGETALL gives them. CORRUPT. */
 bool fence_intake_add(struct fence_intake *intake, uint32_t place, const struct reply *fields, GError **error);
 void fence_intake_parts(const struct fence_intake *intake, GArray *into); /* of uint32_t */
-/* The partition is what was read, and nothing else: of all places. */
+/* The partition is what was read, and nothing else: of all places. Of several records the one with the highest lane
+ * counts; where it lies is its home. */
 bool fence_intake_adopt(const struct fence_intake *intake, struct fence_part *part, GError **error);
 /* Marks that were read in some places are added to what is known of their partitions. */
 bool fence_intake_merge(const struct fence_intake *intake, struct fence_run *run, GError **error);

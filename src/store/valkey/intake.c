@@ -8,12 +8,16 @@ struct placed_marks {
     size_t at, len; /* of the pairs, in `bytes` */
 };
 
+struct placed_record {
+    uint32_t place;
+    uint64_t born;
+    size_t at, len; /* of what is behind it, in `bytes` */
+};
+
 struct intake_part {
     uint32_t part;
-    bool recorded;
-    uint64_t born;
-    size_t at, len; /* of the record, in `bytes` */
-    GArray *marks;  /* of struct placed_marks */
+    GArray *records; /* of struct placed_record: one, or more where a server came back with what it once had */
+    GArray *marks;   /* of struct placed_marks */
 };
 
 struct fence_intake {
@@ -25,6 +29,7 @@ struct fence_intake {
 static void intake_part_free(void *at)
 {
     struct intake_part *part = at;
+    g_array_unref(part->records);
     g_array_unref(part->marks);
     g_free(part);
 }
@@ -58,6 +63,7 @@ static struct intake_part *part_made(struct fence_intake *intake, uint32_t numbe
         return part;
     part = g_new0(struct intake_part, 1);
     part->part = number;
+    part->records = g_array_new(false, false, sizeof(struct placed_record));
     part->marks = g_array_new(false, false, sizeof(struct placed_marks));
     g_hash_table_insert(intake->parts, GUINT_TO_POINTER(number), part);
     return part;
@@ -70,14 +76,12 @@ static size_t kept(struct fence_intake *intake, struct slice bytes)
     return at;
 }
 
-static bool add_record(struct fence_intake *intake, uint32_t number, struct slice value, GError **error)
+static bool add_record(struct fence_intake *intake, uint32_t place, uint32_t number, struct slice value, GError **error)
 {
     struct reader from = reader_of(value);
-    struct intake_part *part = part_made(intake, number);
-    part->recorded = true;
-    part->born = reader_u64(&from);
-    part->len = reader_left(&from);
-    part->at = kept(intake, slice_of(from.at, part->len));
+    struct placed_record record = {.place = place, .born = reader_u64(&from), .len = reader_left(&from)};
+    record.at = kept(intake, slice_of(from.at, record.len));
+    g_array_append_val(part_made(intake, number)->records, record);
     return from.ok || error_set(error, SLUICE_ERROR_CORRUPT, "the record of partition %u is too short", number);
 }
 
@@ -107,7 +111,7 @@ static bool add_field(struct fence_intake *intake, uint32_t place, struct slice 
 {
     uint64_t number;
     uint32_t part;
-    bool record = name.len > 0 && name.data[0] == 'l';
+    bool record = fence_is_record(name);
     if (slice_equal(name, slice_of_text("e")) || slice_equal(name, slice_of_text("x")) || fence_is_witness(name, &part))
         return true;
     if (slice_equal(name, slice_of_text("b"))) {
@@ -117,7 +121,7 @@ static bool add_field(struct fence_intake *intake, uint32_t place, struct slice 
     struct slice digits = record ? slice_of(name.data + 1, name.len - 1) : name;
     if (!int_parse_u64(digits, &number) || !int_to_u32(number, &part))
         return error_set(error, SLUICE_ERROR_CORRUPT, "a field of the fence is none of sluice's");
-    return record ? add_record(intake, part, value, error) : add_marks(intake, place, part, value, error);
+    return record ? add_record(intake, place, part, value, error) : add_marks(intake, place, part, value, error);
 }
 
 bool fence_intake_add(struct fence_intake *intake, uint32_t place, const struct reply *fields, GError **error)
@@ -194,17 +198,54 @@ static bool add_placed(const struct fence_intake *intake, const struct intake_pa
     return true;
 }
 
+/* What was written last: no lane is opened twice, and of one lane all records go to one place. *ret_state NULL: there
+ * is none. */
+static bool newest_record(const struct fence_intake *intake, const struct intake_part *seen,
+                          struct placed_record *ret_record, struct fence_state **ret_state, GError **error)
+{
+    auto_(fence_state) newest = NULL;
+    struct placed_record of = {.place = 0};
+    for (size_t i = 0; i < seen->records->len; i++) {
+        const struct placed_record *record = &g_array_index(seen->records, struct placed_record, i);
+        auto_(fence_state) state = NULL;
+        if (!fence_state_decode(&state, slice_of(intake->bytes->data + record->at, record->len), error))
+            return error_add(error, "partition %u", seen->part);
+        uint32_t lane = fence_state_highest(state), least = newest ? fence_state_highest(newest) : 0;
+        if (newest && (lane < least || (lane == least && record->place > of.place)))
+            continue;
+        fence_state_free(newest);
+        newest = g_steal_pointer(&state);
+        of = *record;
+    }
+    *ret_record = of;
+    *ret_state = g_steal_pointer(&newest);
+    return true;
+}
+
+/* A home that was chosen, but at which nothing stands, stays. */
+static bool take_record(const struct fence_intake *intake, const struct intake_part *seen, struct fence_part *part,
+                        GError **error)
+{
+    struct placed_record record = {.born = 0};
+    auto_(fence_state) state = NULL;
+    if (seen && !newest_record(intake, seen, &record, &state, error))
+        return false;
+    if (state) {
+        part->homed = true;
+        part->home = record.place;
+    }
+    part->born = record.born;
+    fence_part_take(part, state ? g_steal_pointer(&state) : fence_state_new());
+    return true;
+}
+
 bool fence_intake_adopt(const struct fence_intake *intake, struct fence_part *part, GError **error)
 {
     struct intake_part *seen = part_of(intake, part->part);
-    auto_(fence_state) state = NULL;
-    if (seen && seen->recorded &&
-        !fence_state_decode(&state, slice_of(intake->bytes->data + seen->at, seen->len), error))
-        return error_add(error, "partition %u", part->part);
-    fence_part_take(part, state ? g_steal_pointer(&state) : fence_state_new());
+    if (!take_record(intake, seen, part, error))
+        return false;
     part->known = seen != NULL;
     part->stale = false;
-    part->born = seen ? seen->born : 0;
     part->partial = 0;
     if (!seen)
         return true;

@@ -34,7 +34,7 @@ static bool hold_run(struct session *session, const struct call *call, struct fe
     struct fence_seen seen;
     if (is_held(fences, run))
         return true;
-    if (!fence_look_record(session, call, run, lane->fence.part, &seen, error))
+    if (!fence_look_record(session, call, run, lane, &seen, error))
         return false;
     if (lane->lane <= seen.highest)
         return behind(lane, seen.highest, error);
@@ -142,6 +142,18 @@ static struct fence_state *next_state(struct fences *fences, struct fence_run *r
     return fence_part_opened(part, lane, error);
 }
 
+/* A record that there is stays where it is. */
+static void choose_home(struct session *session, const struct call *call, struct fence_part *part,
+                        const struct lane *lane)
+{
+    struct fences *fences = valkey_store_of(session)->fences;
+    uint32_t near;
+    if (!valkey_place_near(session, call, lane->near, &near))
+        return;
+    auto_hold(&fences->lock);
+    fence_part_choose(part, near);
+}
+
 static void take_state(struct fences *fences, struct fence_part *part, struct fence_state *state)
 {
     auto_hold(&fences->lock);
@@ -157,6 +169,7 @@ static bool open_lane(struct session *session, const struct call *call, struct f
     auto_(fence_state) state = next_state(fences, run, part, lane, &event, error);
     if (!state)
         return false;
+    choose_home(session, call, part, lane);
     if (!fence_write_record(session, call, run, part, state, error)) {
         auto_hold(&fences->lock);
         part->record_unknown = true;

@@ -129,7 +129,7 @@ static bool record_answer(void *self, size_t i, const struct reply *reply, GErro
     if (!reply_is_array(reply, 2))
         return error_set(error, SLUICE_ERROR_STORE, "the server answers HMGET with something else");
     if (reply->items[0].type == REPLY_BYTES)
-        look->seen.epoch = fence_epoch_read(look->fences, reply->items[0].bytes, &ours);
+        look->seen.epoch = MAX(look->seen.epoch, fence_epoch_read(look->fences, reply->items[0].bytes, &ours));
     struct slice record = reply->items[1].bytes;
     auto_(fence_state) state = NULL;
     if (reply->items[1].type != REPLY_BYTES)
@@ -137,25 +137,39 @@ static bool record_answer(void *self, size_t i, const struct reply *reply, GErro
     if (record.len < sizeof(uint64_t) ||
         !fence_state_decode(&state, slice_of(record.data + sizeof(uint64_t), record.len - sizeof(uint64_t)), error))
         return error_add(error, "partition %u", look->part);
-    look->seen.highest = fence_state_highest(state);
+    look->seen.highest = MAX(look->seen.highest, fence_state_highest(state));
     return true;
 }
 
-bool fence_look_record(struct session *session, const struct call *call, struct fence_run *run, uint32_t part,
+enum { RECORD_HOMES = 2, RECORD_LOOK_ARGS = 4 };
+
+bool fence_look_record(struct session *session, const struct call *call, struct fence_run *run, const struct lane *lane,
                        struct fence_seen *ret, GError **error)
 {
     struct valkey_store *store = valkey_store_of(session);
+    uint32_t part = lane->fence.part;
     struct record_look look = {.fences = store->fences, .part = part};
-    uint32_t home = fence_home(store->fences, part);
+    uint32_t homes[RECORD_HOMES] = {fence_home(store->fences, part)};
+    bool near = valkey_place_near(session, call, lane->near, &homes[1]);
+    size_t n = near && homes[0] != homes[1] ? RECORD_HOMES : 1;
+    struct slice args[RECORD_HOMES][RECORD_LOOK_ARGS];
+    struct command commands[RECORD_HOMES];
+    char fields[RECORD_HOMES][FENCE_FIELD_BYTES];
+    g_autoptr(GStringChunk) texts = g_string_chunk_new(256);
     g_autoptr(GString) key = g_string_new(NULL);
-    fence_key(store->fences, run, home, key);
-    char field[16];
-    g_snprintf(field, sizeof field, "l%u", part);
-    struct slice args[] = {slice_of_text("HMGET"), slice_of(key->str, key->len), slice_of_text("e"),
-                           slice_of_text(field)};
-    struct command command = {
-        .args = args, .n_args = G_N_ELEMENTS(args), .slot = store->cluster ? (int32_t)home : 0, .repeatable = true};
-    struct route_wish wish = {.commands = &command, .n = 1, .answer = record_answer, .self = &look};
+    for (size_t i = 0; i < n; i++) {
+        fence_key(store->fences, run, homes[i], key);
+        fence_record_field(store->fences, part, homes[i], fields[i]);
+        args[i][0] = slice_of_text("HMGET");
+        args[i][1] = slice_of(g_string_chunk_insert(texts, key->str), key->len);
+        args[i][2] = slice_of_text("e");
+        args[i][3] = slice_of_text(fields[i]);
+        commands[i] = (struct command){.args = args[i],
+                                       .n_args = RECORD_LOOK_ARGS,
+                                       .slot = store->cluster ? (int32_t)homes[i] : 0,
+                                       .repeatable = true};
+    }
+    struct route_wish wish = {.commands = commands, .n = n, .answer = record_answer, .self = &look};
     if (!router_run(valkey_session_of(session)->router, call, &wish, error))
         return error_add(error, "key %s", key->str);
     *ret = look.seen;
@@ -481,18 +495,24 @@ static uint64_t epoch_of(struct fences *fences, struct fence_run *run, uint32_t 
     return run->places[place].epoch;
 }
 
+static uint32_t home_of(struct fences *fences, struct fence_part *part)
+{
+    auto_hold(&fences->lock);
+    return fence_part_home(fences, part);
+}
+
 bool fence_write_record(struct session *session, const struct call *call, struct fence_run *run,
                         struct fence_part *part, const struct fence_state *state, GError **error)
 {
     struct valkey_store *store = valkey_store_of(session);
-    uint32_t home = fence_home(store->fences, part->part);
+    uint32_t home = home_of(store->fences, part);
     g_autoptr(GByteArray) record = g_byte_array_new();
     g_autoptr(GByteArray) answered = g_byte_array_new();
     g_autoptr(GString) key = g_string_new(NULL);
-    char field[16], epoch[FENCE_EPOCH_BYTES];
+    char field[FENCE_FIELD_BYTES], epoch[FENCE_EPOCH_BYTES];
     fence_record_put(part, state, record);
     fence_key(store->fences, run, home, key);
-    g_snprintf(field, sizeof field, "l%u", part->part);
+    fence_record_field(store->fences, part->part, home, field);
     for (unsigned round = 0; round < RECORD_ROUNDS; round++) {
         struct record_write write = {.epoch = answered};
         uint64_t sent = epoch_of(store->fences, run, home);

@@ -35,6 +35,7 @@ struct topology {
 
 struct topology *topology_ref(struct topology *topology);
 void topology_unref(struct topology *topology); /* takes NULL */
+AUTO_DEFINE(topology, topology_unref)
 
 /* Of each node whether it has slots: g_free() it. A primary that died and was replaced has none, and is still known. */
 bool *topology_owners(const struct topology *topology);

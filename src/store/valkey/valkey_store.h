@@ -117,6 +117,8 @@ bool valkey_records_of(struct session *session, const struct dataset *ds, const 
                        GError **error);
 /* The place in which the fence of a server's key lies, and what a command says of where it goes. */
 uint32_t valkey_place_of(const struct valkey_store *store, struct slice server_key);
+/* That of a record's key, of call->ds; false: it is none of that, or empty. */
+bool valkey_place_near(struct session *session, const struct call *call, struct slice near, uint32_t *ret);
 
 /* Records that are to be read: where they stand in `io`. */
 struct valkey_reads {
@@ -174,12 +176,13 @@ bool fence_take_places(struct session *session, const struct call *call, struct 
 /* All places, without taking anything. */
 bool fence_look(struct session *session, const struct call *call, struct fence_run *run, struct fence_intake **ret,
                 GError **error);
-/* What stands in the home of a partition. */
+/* What stands where the home of a lane's partition is to be looked for: in the place of its number, and in that of the
+ * key that it is near. */
 struct fence_seen {
     uint32_t highest; /* lane of the partition's record; 0: none */
     uint64_t epoch;
 };
-bool fence_look_record(struct session *session, const struct call *call, struct fence_run *run, uint32_t part,
+bool fence_look_record(struct session *session, const struct call *call, struct fence_run *run, const struct lane *lane,
                        struct fence_seen *ret, GError **error);
 /* Writes the partition's record as `state`. FENCED: the run is another's. */
 bool fence_write_record(struct session *session, const struct call *call, struct fence_run *run,

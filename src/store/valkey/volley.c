@@ -14,8 +14,7 @@ enum {
     TOGETHER_LEAST = 8,
     PACED_OPS = 4,
     VOLLEY_BYTES = 64 << 10,
-    IMAGE_BYTES = 256 << 10,
-    FIELD_BYTES = 16
+    IMAGE_BYTES = 256 << 10
 };
 
 /* What a call says of a record. */
@@ -531,8 +530,8 @@ static bool record_args(struct cas *cas, GString *key)
     bool fits = true;
     for (size_t i = 0; i < cas->records->len && fits; i++) {
         struct record_flight *record = cas->records->pdata[i];
-        char field[FIELD_BYTES];
-        g_snprintf(field, sizeof field, "l%u", record->part->part);
+        char field[FENCE_FIELD_BYTES];
+        fence_record_field(cas->store->fences, record->part->part, record->home, field);
         record->first = cas->args->len;
         text_arg(cas->args, "EVALSHA");
         text_arg(cas->args, script_record.sha);

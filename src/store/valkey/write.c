@@ -256,17 +256,44 @@ static bool take_answer(void *self, size_t i, const struct reply *reply, GError 
 
 /* --- one round ---------------------------------------------------------------------------------------------------- */
 
-/* Records of partitions of this run that have marks which were settled; only the first round takes them along. */
-static void records_take_off(struct cas *cas)
+static int32_t server_of_home(const struct cas *cas, const struct topology *topology, struct fence_part *part)
+{
+    return topology->owner[fence_part_home(cas->store->fences, part)];
+}
+
+/* The servers, by their number, that this call is for; those of nobody's slots are none. The caller frees. */
+static bool *servers_met(const struct cas *cas, const struct topology *topology)
+{
+    bool *met = g_new0(bool, topology->n + 1);
+    int32_t home = server_of_home(cas, topology, cas->part);
+    if (home >= 0)
+        met[home] = true;
+    for (size_t i = 0; i < cas->flying->len; i++) {
+        int32_t server = topology->owner[flying_at(cas, i)->place];
+        if (server >= 0)
+            met[server] = true;
+    }
+    return met;
+}
+
+/* Records of partitions of this run that have marks which were settled; only the first round takes them along. One that
+ * the session had before waits until it has something for that server again: nobody needs it, and the server may be a
+ * slow one. */
+static void records_take_off(struct cas *cas, const struct topology *topology)
 {
     GHashTable *due = valkey_session_of(cas->session)->due;
     GHashTableIter at;
     void *key;
     if (cas->apart && cas->apart->watch) /* nothing else goes into the transaction */
         return;
+    g_autofree bool *met = servers_met(cas, topology);
     g_hash_table_iter_init(&at, due);
     while (g_hash_table_iter_next(&at, &key, NULL)) {
         struct fence_part *part = key;
+        int32_t server = server_of_home(cas, topology, part);
+        if (server < 0 || !met[server])
+            continue;
+        g_hash_table_iter_remove(&at);
         if (fence_run_find(cas->run, part->part) != part || part->busy || part->recording || part->stale)
             continue;
         if (!part->kept) /* its lanes were changed since */
@@ -276,7 +303,7 @@ static void records_take_off(struct cas *cas)
         struct record_flight *record = g_new0(struct record_flight, 1);
         record->part = part;
         record->event = part->kept_event;
-        record->home = fence_home(cas->store->fences, part->part);
+        record->home = fence_part_home(cas->store->fences, part);
         record->epoch = cas->run->places[record->home].epoch;
         record->flight = (struct fence_flight){.places = &record->home, .n = 1};
         record->bytes = g_steal_pointer(&part->kept);
@@ -284,7 +311,6 @@ static void records_take_off(struct cas *cas)
         g_ptr_array_add(part->flights, &record->flight);
         g_ptr_array_add(cas->records, record);
     }
-    g_hash_table_remove_all(due);
 }
 
 static void records_land(struct cas *cas, const struct command *commands)
@@ -330,6 +356,7 @@ static void prune_done(struct cas *cas)
 static bool take_off(struct cas *cas, uint32_t *ret_base)
 {
     struct fences *fences = cas->store->fences;
+    auto_(topology) topology = routes_topology(cas->store->routes);
     auto_hold(&fences->lock);
     while (cas->part->busy)
         pthread_cond_wait(&fences->changed, &fences->lock);
@@ -347,7 +374,7 @@ static bool take_off(struct cas *cas, uint32_t *ret_base)
         prune_in(cas, flying);
     }
     g_ptr_array_add(cas->part->flights, &cas->flight);
-    records_take_off(cas);
+    records_take_off(cas, topology);
     return true;
 }
 

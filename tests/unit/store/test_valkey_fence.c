@@ -58,6 +58,34 @@ static void a_server_alone_has_one_place_and_no_tag(void **state)
     assert_int_equal(fence_home(fences, 7), 0);
 }
 
+/* A program that knows of no other home refuses a field that it has no name for. */
+static void a_record_that_lies_elsewhere_than_its_number_says_has_another_name(void **state)
+{
+    auto_(fences) fences = cluster();
+    auto_(fences) alone = fences_new(world_real(), 1);
+    char field[FENCE_FIELD_BYTES];
+    fence_record_field(fences, 16387, 3, field);
+    assert_string_equal(field, "l16387");
+    fence_record_field(fences, UINT32_MAX, 4, field);
+    assert_string_equal(field, "r4294967295");
+    assert_true(fence_is_record(slice_of_text(field)));
+    fence_record_field(alone, 7, 0, field);
+    assert_string_equal(field, "l7");
+}
+
+static void a_home_is_chosen_once(void **state)
+{
+    auto_(fences) fences = cluster();
+    struct fence_run *run = fences_run(fences, RUN);
+    struct fence_part *near = fence_run_part(run, 3), *nowhere = fence_run_part(run, 16388);
+    fence_part_choose(near, 9);
+    fence_part_choose(near, 10);
+    assert_int_equal(fence_part_home(fences, near), 9);
+    assert_int_equal(fence_part_home(fences, nowhere), 4);
+    fence_part_choose(nowhere, 10);
+    assert_int_equal(fence_part_home(fences, nowhere), 4);
+}
+
 static void an_epoch_names_its_number_and_whose_it_is(void **state)
 {
     auto_(fences) fences = cluster();
@@ -225,6 +253,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_of_a_place_lies_in_its_slot),
         cmocka_unit_test(a_server_alone_has_one_place_and_no_tag),
+        cmocka_unit_test(a_record_that_lies_elsewhere_than_its_number_says_has_another_name),
+        cmocka_unit_test(a_home_is_chosen_once),
         cmocka_unit_test(an_epoch_names_its_number_and_whose_it_is),
         cmocka_unit_test(what_is_no_epoch_is_nobodys_and_the_lowest),
         cmocka_unit_test(a_run_that_is_dropped_begins_anew),

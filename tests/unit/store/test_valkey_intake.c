@@ -116,6 +116,59 @@ static void a_partition_of_which_nothing_was_read_is_not_known(void **state)
     end(&box);
 }
 
+static void a_record_stays_where_it_is_found(void **state)
+{
+    static const struct {
+        uint32_t place;
+        const char *name;
+    } FOUND[] = {{HOME, "l3"}, {9, "r3"}, {9, "l3"}};
+    for (size_t i = 0; i < G_N_ELEMENTS(FOUND); i++) {
+        struct box box;
+        GError *error = NULL;
+        begin(&box);
+        ADD(&box, FOUND[i].place, {FOUND[i].name, record(&box, FENCE_EPOCH_STEP, 2, 2)});
+        struct fence_part *part = adopted(&box, 3);
+        fence_part_choose(part, 77);
+        assert_int_equal(fence_part_home(box.fences, part), FOUND[i].place);
+        end(&box);
+    }
+}
+
+/* Whichever is read first, and wherever they lie. */
+static void of_several_records_the_one_with_the_highest_lane_counts(void **state)
+{
+    static const struct {
+        uint32_t place, lane;
+    } RECORDS[] = {{9, 2}, {HOME, 5}, {12, 4}, {14, 5}};
+    for (size_t first = 0; first < G_N_ELEMENTS(RECORDS); first++) {
+        struct box box;
+        GError *error = NULL;
+        begin(&box);
+        for (size_t i = 0; i < G_N_ELEMENTS(RECORDS); i++) {
+            size_t at = (first + i) % G_N_ELEMENTS(RECORDS);
+            uint32_t place = RECORDS[at].place;
+            ADD(&box, place,
+                {place == HOME ? "l3" : "r3", record(&box, (at + 1) * FENCE_EPOCH_STEP, RECORDS[at].lane, place)});
+        }
+        struct fence_part *part = adopted(&box, 3);
+        assert_int_equal(fence_state_highest(part->state), 5);
+        assert_int_equal(fence_part_home(box.fences, part), HOME);
+        assert_true(part->born == 2 * FENCE_EPOCH_STEP && applied(part, 5, HOME) && !applied(part, 5, HOME + 1));
+        end(&box);
+    }
+}
+
+static void a_home_that_was_chosen_stays_where_no_record_is_found(void **state)
+{
+    struct box box;
+    GError *error = NULL;
+    begin(&box);
+    fence_part_choose(fence_run_part(box.run, 3), 77);
+    ADD(&box, 9, {"3", mark(&box, 1, 0, 5)});
+    assert_int_equal(fence_part_home(box.fences, adopted(&box, 3)), 77);
+    end(&box);
+}
+
 /* Which lanes are partial where a place of the partition came to be under that epoch. */
 static void partial_beside(const char *epoch, uint32_t wanted)
 {
@@ -205,6 +258,7 @@ static void what_somebody_else_wrote_there_is_told(void **state)
         {"visits", "7", "none of sluice's", false},
         {"", "7", "none of sluice's", false},
         {"l", "7", "none of sluice's", false},
+        {"r", "7", "none of sluice's", false},
         {"4294967296", "7", "none of sluice's", false},
         {"3", "seven", "partition 3", false},
         {"l3", "seven", "too short", false},
@@ -238,6 +292,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_partition_is_its_record_and_the_marks_of_all_places),
         cmocka_unit_test(a_partition_of_which_nothing_was_read_is_not_known),
+        cmocka_unit_test(a_record_stays_where_it_is_found),
+        cmocka_unit_test(of_several_records_the_one_with_the_highest_lane_counts),
+        cmocka_unit_test(a_home_that_was_chosen_stays_where_no_record_is_found),
         cmocka_unit_test(a_place_that_is_younger_than_the_partition_makes_its_lanes_partial),
         cmocka_unit_test(a_place_that_was_taken_once_more_is_not_younger),
         cmocka_unit_test(a_lane_that_only_marks_tell_of_is_closed_and_partial),
