@@ -232,11 +232,14 @@ static bool open_lane(struct exec *exec, const struct call *call, struct op *op,
     return store_lane_open(exec->target, call, &lane, &op->lane.ret, error);
 }
 
-/* Noted before, so that what is read of fences is of these servers; and behind it, when the run is this process's. */
+/* Noted before, so that what is read of fences is of these servers; and behind it, when the run is this process's. Of a
+ * first lane's partition there are no fences, and no checkpoint: who has no part in it is not asked. */
 static bool do_lane_open(struct exec *exec, struct op *op, GError **error)
 {
     struct call call = target_call(exec, op->lane.mem);
     struct witness none = {.fence = op->lane.lane.fence};
+    if (op->lane.lane.lane == 1)
+        none.near = crowd_near(&exec->crowd);
     g_autoptr(GError) failed = NULL;
     if (!grant_stands(exec, error) || /* so that who has slept for long disturbs nobody */
         !note_history(exec, &call, &none, SLICE_EMPTY, error) || !open_lane(exec, &call, op, error) ||

@@ -311,6 +311,9 @@ struct witness {
     uint32_t lane;
     uint64_t number; /* all that the lane wrote up to it */
     bool everywhere; /* on every server; else on those that the session has written on since it last settled */
+    /* Before a partition's first lane (`lane` is 0): a key of it. Nothing of it was ever written, so that of other
+     * servers than that key's it is enough what is known of them already. Empty: all are asked. */
+    struct slice near;
 };
 
 enum standing {

@@ -48,10 +48,11 @@ static struct call call_of(struct box *box)
 }
 
 /* As an executor does: `number` 0 before anything is written, else behind it. */
-static bool note(struct box *box, uint64_t number, GError **error)
+static bool note_near(struct box *box, uint64_t number, const char *near, GError **error)
 {
     struct call call = call_of(box);
     struct witness witness = {.fence = box->lane.fence, .lane = number ? box->lane.lane : 0, .number = number};
+    witness.near = slice_of_text(near);
     struct slice was = box->line ? slice_of_text(box->line) : SLICE_EMPTY;
     const char *now;
     if (!store_history_note(box->session, &call, &witness, was, &now, error))
@@ -59,6 +60,11 @@ static bool note(struct box *box, uint64_t number, GError **error)
     g_free(box->line);
     box->line = g_strdup(now);
     return number == 0 || store_settle(box->session, &call, error);
+}
+
+static bool note(struct box *box, uint64_t number, GError **error)
+{
+    return note_near(box, number, "", error);
 }
 
 static void end(struct box *box)
@@ -76,27 +82,32 @@ static unsigned server_of(const char *key)
     return slot <= 5460 ? 0 : slot <= 10921 ? 1 : 2;
 }
 
-/* A record that the server has, where nothing was. */
+enum { KEY_BYTES = 24 };
+
+/* One that the server has, at which nothing stands. */
+static void key_on(struct box *box, unsigned server, char into[KEY_BYTES])
+{
+    do
+        g_snprintf(into, KEY_BYTES, "r:%u", box->keys++);
+    while (server_of(into) != server);
+}
+
 static void write_on(struct box *box, unsigned server)
 {
     GError *error = NULL;
     struct call call = call_of(box);
-    char key[24];
-    do
-        g_snprintf(key, sizeof key, "r:%u", box->keys++);
-    while (server_of(key) != server);
+    char key[KEY_BYTES];
+    key_on(box, server, key);
     struct cas_op op = {.key = slice_of_text(key), .raw = slice_of_text("Rsvalue"), .number = ++box->number};
     kit_ok(store_cas(box->session, &call, &box->lane, &op, 1, &error));
     assert_int_equal(op.outcome, CAS_WRITTEN);
 }
 
-/* With a batch through: taking the run over has written on all of them. */
-static void begin(struct box *box)
+static void enter(struct box *box)
 {
     GError *error = NULL;
     g_autofree char *uri = g_strdup_printf("valkey://127.0.0.1:%u", box->servers.ports[0]);
     struct store_config config = {.uri = uri, .base_dir = box->servers.dir};
-    struct fence before;
     box->mem = arena_new(16 << 20);
     box->ds = (struct dataset){.name = "r:*", .form = FORM_RAW};
     box->lane = (struct lane){.lane = 1, .fence = {.part = HOME}};
@@ -105,6 +116,14 @@ static void begin(struct box *box)
     box->registry = store_registry_new(world_real(), NULL);
     kit_ok(store_open(&box->store, box->registry, &config, &error));
     kit_ok(store_session_open(&box->session, box->store, &error));
+}
+
+/* With a batch through: taking the run over has written on all of them. */
+static void begin(struct box *box)
+{
+    GError *error = NULL;
+    struct fence before;
+    enter(box);
     struct call call = call_of(box);
     kit_ok(store_lane_open(box->session, &call, &box->lane, &before, &error));
     kit_ok(note(box, 0, &error));
@@ -212,6 +231,64 @@ static void before_anything_is_written_all_are_asked(void **state)
     end(box);
 }
 
+/* Nothing of a partition was written before its first lane: of others it is enough what is known of them. */
+static void before_a_first_lane_the_server_of_its_keys_alone_is_asked(void **state)
+{
+    GError *error = NULL;
+    struct box *box = *state;
+    char near[KEY_BYTES];
+    servers_or_skip(&box->servers);
+    begin(box);
+    key_on(box, 2, near);
+    g_autofree char *run_id = word_of(box->line, 0, RUN_ID, NULL, NULL);
+    g_clear_pointer(&box->line, g_free);
+    for (int round = 0; round < 2; round++) { /* before the lane is opened, and behind it */
+        forget_asked(box);
+        kit_ok(note_near(box, 0, near, &error));
+        assert_true(was_asked(box, 2));
+        assert_false(was_asked(box, 0) || was_asked(box, 1));
+        assert_word(box, 0, RUN_ID, run_id);
+        assert_word(box, 0, OFFSET, NO_OFFSET);
+        assert_word(box, 0, COVERED, "0");
+    }
+    end(box);
+}
+
+static void one_that_was_replaced_before_a_first_lane_is_found_out_once_it_is_written_on(void **state)
+{
+    GError *error = NULL;
+    struct box *box = *state;
+    char near[KEY_BYTES];
+    servers_or_skip(&box->servers);
+    begin(box);
+    key_on(box, 1, near);
+    g_clear_pointer(&box->line, g_free);
+    kit_ok(note_near(box, 0, near, &error));
+    change(box, 2, RUN_ID, "0123456789abcdef");
+    write_on(box, 2);
+    kit_refused(note(box, box->number, &error), UNSETTLED, "replaced");
+    change(box, 2, RUN_ID, "0123456789abcdef");
+    key_on(box, 2, near);
+    kit_refused(note_near(box, 0, near, &error), UNSETTLED, "replaced");
+    end(box);
+}
+
+static void who_knows_of_none_asks_all(void **state)
+{
+    GError *error = NULL;
+    struct box *box = *state;
+    char near[KEY_BYTES];
+    servers_or_skip(&box->servers);
+    enter(box);
+    key_on(box, 1, near);
+    kit_ok(note_near(box, 0, near, &error));
+    for (unsigned i = 0; i < SERVERS; i++) {
+        g_autofree char *offset = word_of(box->line, i, OFFSET, NULL, NULL);
+        assert_string_not_equal(offset, NO_OFFSET);
+    }
+    end(box);
+}
+
 static void where_slots_were_given_away_all_are_asked_and_show_it(void **state)
 {
     GError *error = NULL;
@@ -260,6 +337,9 @@ int main(void)
         cmocka_unit_test(who_has_written_on_one_server_asks_that_one_alone),
         cmocka_unit_test(one_that_was_replaced_is_found_out_once_it_is_written_on),
         cmocka_unit_test(before_anything_is_written_all_are_asked),
+        cmocka_unit_test(before_a_first_lane_the_server_of_its_keys_alone_is_asked),
+        cmocka_unit_test(one_that_was_replaced_before_a_first_lane_is_found_out_once_it_is_written_on),
+        cmocka_unit_test(who_knows_of_none_asks_all),
         cmocka_unit_test(where_slots_were_given_away_all_are_asked_and_show_it),
         cmocka_unit_test(one_that_keeps_silent_keeps_nobody_from_being_asked),
     };

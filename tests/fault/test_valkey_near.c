@@ -1,5 +1,7 @@
 /* Where the record of a partition's lanes lies, in a cluster: near the partition's keys, so that a server that is slow
  * holds nobody up who has nothing there; found wherever it is, and never two of them believed in. */
+#include <signal.h>
+
 #include "kit/kit.h"
 #include "kit/servers.h"
 #include "store/calls.h"
@@ -14,6 +16,7 @@ struct holder {
     struct session *session;
     struct lane lane;
     uint64_t number; /* written so far */
+    char *line;      /* the newest */
 };
 
 struct box {
@@ -70,6 +73,7 @@ static void leave(struct holder *holder)
     store_session_close(holder->session);
     store_release(holder->registry, holder->store);
     store_registry_free(holder->registry);
+    g_free(holder->line);
 }
 
 static unsigned server_of(uint32_t place)
@@ -117,6 +121,21 @@ static void settle(struct box *box, struct holder *holder)
     kit_ok(store_settle(holder->session, &call, &error));
 }
 
+/* As an executor does before a lane (`number` 0), and behind a batch. */
+static bool note(struct box *box, struct holder *holder, uint64_t number, struct slice near, GError **error)
+{
+    struct call call = call_of(box);
+    struct witness witness = {
+        .fence = holder->lane.fence, .lane = number ? holder->lane.lane : 0, .number = number, .near = near};
+    struct slice was = holder->line ? slice_of_text(holder->line) : SLICE_EMPTY;
+    const char *now;
+    if (!store_history_note(holder->session, &call, &witness, was, &now, error))
+        return false;
+    g_free(holder->line);
+    holder->line = g_strdup(now);
+    return true;
+}
+
 /* --- what stands in the store ------------------------------------------------------------------------------------- */
 
 static char *fence_key_of(const struct box *box, uint32_t place)
@@ -142,6 +161,19 @@ static bool has_record(const struct box *box, uint32_t place, char name)
     g_autofree char *key = fence_key_of(box, place);
     g_autofree char *reply = ask_at(box, place, "HEXISTS %s %c%u", key, name, box->id.part);
     return g_str_has_prefix(reply, ":1");
+}
+
+static void forget_asked(const struct box *box)
+{
+    for (unsigned i = 0; i < SERVERS; i++)
+        g_free(servers_ask(&box->servers, i, "CONFIG RESETSTAT", false));
+}
+
+static unsigned scripts_run(const struct box *box, unsigned server)
+{
+    g_autofree char *stats = servers_ask(&box->servers, server, "INFO commandstats", true);
+    const char *at = strstr(stats, "cmdstat_evalsha:calls=");
+    return at ? (unsigned)g_ascii_strtoull(at + strlen("cmdstat_evalsha:calls="), NULL, 10) : 0;
 }
 
 /* --- tests -------------------------------------------------------------------------------------------------------- */
@@ -268,6 +300,42 @@ static void of_two_records_the_higher_lane_counts(void **state)
     arena_free(box->mem);
 }
 
+/* From the grant to behind the settled batch, and on to the next one, which takes the record along. */
+static void a_partition_is_written_while_another_server_keeps_silent(void **state)
+{
+    struct box *box = *state;
+    GError *error = NULL;
+    begin(box);
+    struct holder one = enter(box), *at = &one;
+    kit_ok(note(box, at, 0, SLICE_EMPTY, &error));
+    kit_ok(open_lane(box, at, 1, key_on(box, 0), &error));
+    kit_ok(note(box, at, 0, SLICE_EMPTY, &error));
+    assert_int_equal(write_on(box, at, 0), CAS_WRITTEN);
+    kit_ok(note(box, at, at->number, SLICE_EMPTY, &error));
+    settle(box, at); /* the record of this one is due */
+    at->lane.fence.part += 1;
+    struct slice near = key_on(box, 1);
+    forget_asked(box);
+    kill(box->servers.pids[0], SIGSTOP);
+    g_clear_pointer(&at->line, g_free);
+    kit_ok(note(box, at, 0, near, &error));
+    kit_ok(open_lane(box, at, 1, near, &error));
+    kit_ok(note(box, at, 0, near, &error));
+    for (int batch = 0; batch < 3; batch++) {
+        assert_int_equal(write_on(box, at, 1), CAS_WRITTEN);
+        kit_ok(note(box, at, at->number, SLICE_EMPTY, &error));
+        settle(box, at);
+    }
+    kill(box->servers.pids[0], SIGCONT);
+    assert_int_equal(scripts_run(box, 0), 0);
+    at->lane.fence.part += 1;
+    kit_ok(open_lane(box, at, 1, key_on(box, 0), &error));
+    assert_int_equal(write_on(box, at, 0), CAS_WRITTEN);
+    assert_int_equal(scripts_run(box, 0), 3); /* the lane, the write, and what was due */
+    leave(at);
+    arena_free(box->mem);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +344,7 @@ int main(void)
         cmocka_unit_test(an_older_home_is_refused_and_disturbs_nobody),
         cmocka_unit_test(who_wakes_late_is_refused_at_whichever_place),
         cmocka_unit_test(of_two_records_the_higher_lane_counts),
+        cmocka_unit_test(a_partition_is_written_while_another_server_keeps_silent),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

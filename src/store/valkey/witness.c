@@ -103,19 +103,30 @@ static bool take_states(struct asked *asked, struct router *router, const struct
     return true;
 }
 
-/* All at once. `was` NULL: each of them; else those that were written on, and the others are what they were. */
-static bool ask_all(struct router *router, const struct call *call, const struct history *was, struct asked *asked,
+/* Whom to ask: all; or, of those that an earlier line has, only those that were written on, and one more. */
+struct ask_wish {
+    const struct history *was; /* NULL: all */
+    int32_t place;             /* whoever has this slot is asked in any case; -1: nobody is for that */
+};
+
+static bool is_at(const struct asked *asked, guint server, int32_t place)
+{
+    return place >= 0 && asked->topology->owner[place] == (int32_t)g_array_index(asked->nodes, size_t, server);
+}
+
+/* All at once. */
+static bool ask_all(struct router *router, const struct call *call, const struct ask_wish *whom, struct asked *asked,
                     GError **error)
 {
     guint servers = asked->nodes->len;
     g_autofree struct command *commands = g_new0(struct command, servers + 1);
     g_autofree struct node_state *states = g_new0(struct node_state, servers + 1);
     g_autofree guint *of = g_new(guint, servers + 1);
-    bool carry = may_carry(asked, router, was);
+    bool carry = may_carry(asked, router, whom->was);
     size_t n = 0;
     for (guint i = 0; i < servers; i++) {
-        if (carry && !has_written(asked, router, i)) {
-            history_carried(asked->history->servers->pdata[i], was);
+        if (carry && !has_written(asked, router, i) && !is_at(asked, i, whom->place)) {
+            history_carried(asked->history->servers->pdata[i], whom->was);
             continue;
         }
         of[n] = i;
@@ -159,16 +170,14 @@ static bool again(struct router *router, const struct call *call, unsigned n, GE
            look_anew(router, call, io_failed);
 }
 
-/* `was`: an earlier line, of which what it says of servers that nothing was written on may be taken; NULL: all are
- * asked. */
-static bool ask(struct router *router, const struct call *call, const struct history *was, struct asked *ret,
+static bool ask(struct router *router, const struct call *call, const struct ask_wish *whom, struct asked *ret,
                 GError **error)
 {
     for (unsigned n = 0;; n++) {
         g_autoptr(GError) failed = NULL;
         struct call one = short_call(router, call);
         asked_begin(ret, router);
-        if (ask_all(router, &one, was, ret, &failed))
+        if (ask_all(router, &one, whom, ret, &failed))
             return true;
         asked_reset(ret);
         if (!again(router, call, n, &failed)) {
@@ -366,19 +375,39 @@ static bool put_all(const struct noting *noting, struct fence_run *run, const st
     return put;
 }
 
-/* Where nothing was written yet, all are asked: by that what is read of fences is of these servers. */
+/* What any session was told last; NULL: none was. */
+static struct history *remembered(struct valkey_store *store)
+{
+    struct history *last = NULL;
+    auto_hold(&store->fences->lock);
+    if (store->history)
+        history_read(slice_of_text(store->history), &last);
+    return last;
+}
+
+/* Behind what was written, those are asked that it was written on. Where a lane is to be opened, all: by that what is
+ * read of fences is of these servers. Of a partition of which nothing was ever written nothing is read; of a server on
+ * which it writes later it is enough that this is what it was told to be at some time before. */
 static bool note_once(const struct noting *noting, GError **error)
 {
     struct asked asked = {0};
     const struct witness *witness = noting->witness;
+    struct valkey_store *store = valkey_store_of(noting->session);
     bool everywhere = witness->everywhere;
+    struct ask_wish whom = {.place = -1};
+    uint32_t near;
     auto_(history) was = NULL;
+    auto_(history) last = NULL;
     if (noting->was.len)
         history_read(noting->was, &was);
-    if (!ask(valkey_session_of(noting->session)->router, noting->call, witness->lane && !everywhere ? was : NULL,
-             &asked, error))
+    if (witness->lane && !everywhere) {
+        whom.was = was;
+    } else if (!witness->lane && valkey_place_near(noting->session, noting->call, witness->near, &near)) {
+        last = was ? NULL : remembered(store);
+        whom = (struct ask_wish){.was = was ? was : last, .place = (int32_t)near};
+    }
+    if (!ask(valkey_session_of(noting->session)->router, noting->call, &whom, &asked, error))
         return false;
-    struct valkey_store *store = valkey_store_of(noting->session);
     struct fence_run *run = run_of(store, witness->fence.run, &asked.history->next);
     bool ok = is_same(was, asked.history, &everywhere, error) && put_all(noting, run, &asked, everywhere, error);
     g_string_truncate(noting->text, 0);
@@ -429,7 +458,7 @@ bool valkey_history_look(struct session *session, const struct call *call, const
     struct asked asked = {0};
     uint64_t tick;
     struct fence_run *run = run_of(store, uid, &tick);
-    if (!ask(valkey_session_of(session)->router, call, NULL, &asked, error))
+    if (!ask(valkey_session_of(session)->router, call, &(struct ask_wish){.place = -1}, &asked, error))
         return false;
     unsigned n = asked.history->servers->len;
     g_autofree struct command *commands = g_new0(struct command, n + 1);
