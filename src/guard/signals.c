@@ -133,6 +133,11 @@ static bool read_clients(const struct look *look, double *ret)
     return share_of(look->node->clients, look->node->clients_limit, ret);
 }
 
+static bool read_queues(const struct look *look, double *ret)
+{
+    return figure(look->node->queued_bytes, 1, ret);
+}
+
 static bool read_growth(const struct look *look, double *ret)
 {
     if (look->node->data_bytes < 0)
@@ -176,6 +181,7 @@ static bool (*const READERS[GUARD_COUNT])(const struct look *, double *ret) = {
     [GUARD_EVICTIONS] = read_evictions,
     [GUARD_EXPIRED] = read_expired,
     [GUARD_CLIENTS] = read_clients,
+    [GUARD_QUEUES] = read_queues,
     [GUARD_CPU] = read_cpu,
     [GUARD_SAVING] = read_saving,
     [GUARD_STALLS] = read_stalls,

@@ -13,6 +13,7 @@ GUARD(AMPLIFICATION, "amplification",   TIMES,    "none",   false, "how many byt
 GUARD(EVICTIONS,   "evictions",         RATE,     "none",   false, "how many keys a server may evict",                                                   "100/s")
 GUARD(EXPIRED,     "expired",           SHARE,    "none",   false, "which share of a server's keys may have expired and still be there",                 "10%")
 GUARD(CLIENTS,     "clients",           SHARE,    "90%",    false, "how many of the clients that a server lets in may be connected",                     "80%")
+GUARD(QUEUES,      "queues",            BYTES,    "none",   false, "how many bytes may wait in a server for its clients: requests it has not executed, answers they have not taken",    "256MiB")
 GUARD(CPU,         "cpu",               SHARE,    "none",   false, "how much of a processor the thread that executes a server's commands may use",         "80%")
 GUARD(SAVING,      "saving",            WORD,     "slow",   false, "what is done while a server saves itself or rewrites its log (a fork: its memory grows with every write)", "pause")
 GUARD(STALLS,      "stalls",            WORD,     "none",   false, "what is done while the store holds writes back because compaction has fallen behind", "slow")

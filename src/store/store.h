@@ -414,6 +414,7 @@ struct node_health {
     const char *node;      /* in call->mem */
     int64_t round_trip_us; /* of the smallest request */
     int64_t ops_per_s, clients, clients_limit;
+    int64_t queued_bytes;                     /* that wait for clients: their requests, and the answers to them */
     int64_t memory_bytes, memory_limit_bytes; /* limit 0: none */
     int64_t data_bytes;      /* what its records take: its memory, of a database its live data, as far as it knows */
     int64_t keys;            /* of the database that the store is; not where they are only estimated */
@@ -438,6 +439,7 @@ struct node_health {
                           .ops_per_s = -1,                                                                             \
                           .clients = -1,                                                                               \
                           .clients_limit = -1,                                                                         \
+                          .queued_bytes = -1,                                                                          \
                           .memory_bytes = -1,                                                                          \
                           .memory_limit_bytes = -1,                                                                    \
                           .data_bytes = -1,                                                                            \

@@ -2,6 +2,7 @@
 """Guards on real servers: a replica that is stopped, memory that fills up, a save in progress and a switch in the store pause or
 slow a run by name, and it goes on by itself."""
 
+import socket
 import time
 
 from servers import each_kind, wait_for
@@ -117,6 +118,21 @@ def _(stand, servers):
     is_paused(stand, "cpu")
     among([primary.address, "above its limit of 0.001 %", "(protect.cpu)"], stand.status("fix")["reason"])
     stand.sluice("set", "fix", "cpu=99%", "rate.max=none").ended(0)
+    stand.finish(process).ended(0)
+    is_repaired(stand, primary)
+
+
+@each_kind("what waits in a server for a client that takes no answers is watched where it is asked for: the run pauses until that client is gone")
+def _(stand, servers):
+    primary, _others = begin(stand, servers, "queues: 8MiB")
+    primary.call("SET", "ballast", b"x" * (1 << 20))
+    process = stand.start(*RUN)
+    stand.until(process, writes)
+    host, port = primary.address.rsplit(":", 1)
+    with socket.create_connection((host, int(port))) as deaf:
+        deaf.sendall(b"GET ballast\r\n" * 32)
+        is_paused(stand, "queues")
+        among([primary.address, "above its limit of 8.0 MiB", "(protect.queues)"], stand.status("fix")["reason"])
     stand.finish(process).ended(0)
     is_repaired(stand, primary)
 

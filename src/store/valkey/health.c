@@ -80,6 +80,7 @@ static void take_info(struct node_health *health, struct slice info, uint32_t db
     health->ops_per_s = number_or_unknown(info, "instantaneous_ops_per_sec");
     health->clients = number_or_unknown(info, "connected_clients");
     health->clients_limit = number_or_unknown(info, "maxclients");
+    health->queued_bytes = number_or_unknown(info, "mem_clients_normal");
     health->expired_ppm = scaled_or_unknown(info, "expired_stale_perc", 1e4);
     health->cpu_us = cpu_us(info);
     health->saving = is_saving(info);

@@ -149,6 +149,7 @@ static void each_figure_is_read_in_the_unit_of_its_guard(void **state)
     node.data_bytes = 30;
     node.clients = 50;
     node.clients_limit = 200;
+    node.queued_bytes = 4096;
     node.lag_ms = 3000;
     node.lag_bytes = 77;
     node.replicas = 2;
@@ -161,7 +162,7 @@ static void each_figure_is_read_in_the_unit_of_its_guard(void **state)
     static const double WANTED[GUARD_COUNT] = {
         [GUARD_MEMORY] = 0.75,        [GUARD_CLIENTS] = 0.25, [GUARD_LAG] = 3000, [GUARD_LAG_BYTES] = 77,
         [GUARD_REPLICAS] = 2,         [GUARD_EXPIRED] = 0.02, [GUARD_SAVING] = 1, [GUARD_STALLS] = 0,
-        [GUARD_COMPACTION] = 1 << 20, [GUARD_EVICTIONS] = 0,  [GUARD_CPU] = 0};
+        [GUARD_COMPACTION] = 1 << 20, [GUARD_EVICTIONS] = 0,  [GUARD_CPU] = 0,    [GUARD_QUEUES] = 4096};
     look_at(&look, &node, 1, 1);
     for (size_t i = 0; i < GUARD_COUNT; i++) {
         assert_int_equal(look.readings[i].found, SIGNAL_READ);
