@@ -25,7 +25,7 @@ struct proxy {
     atomic_bool release, released; /* CUT_LATE */
     GByteArray *late;
     int late_fd;
-    unsigned seen;
+    atomic_uint seen;
     atomic_bool mutes, muted; /* the answer to a takeover stays here while this holds; one does */
 };
 

@@ -256,8 +256,27 @@ static void *read_fence(void *at)
     return ok ? reading : NULL;
 }
 
-/* Two threads of a process. The place got its new epoch for the one's lost write; the other's was sent with it already,
- * before the first had heard of it: that takeover says nothing of this write. */
+struct writing {
+    struct box *box;
+    struct session *session;
+    struct lane lane;
+    struct cas_op *op;
+    struct arena *mem;
+};
+
+/* NULL: it was answered. */
+static void *write_apart(void *at)
+{
+    struct writing *writing = at;
+    GError *error = NULL;
+    struct call call = {.ds = &writing->box->ds, .mem = writing->mem};
+    bool ok = store_cas(writing->session, &call, &writing->lane, writing->op, 1, &error);
+    g_clear_error(&error);
+    return ok ? NULL : writing;
+}
+
+/* Two threads of a process. The place got its new epoch for the one's lost write. The other's meets it before the first
+ * has heard of it, and waits until that has: the takeover says nothing of what it then sends. */
 static void a_takeover_vouches_for_older_writes_only(void **state)
 {
     struct box *box = *state;
@@ -265,7 +284,7 @@ static void a_takeover_vouches_for_older_writes_only(void **state)
     struct cas_op ops[OPS];
     struct fence fence;
     struct session *second;
-    pthread_t thread;
+    pthread_t thread, writer;
     void *read;
     struct call call = begin_with(box, ops);
     struct lane other = lane_of_part(box, 4);
@@ -284,18 +303,23 @@ static void a_takeover_vouches_for_older_writes_only(void **state)
         g_thread_yield();
     cut_arm(box, CUT_LATE, script_cas.sha, 2); /* the first meets the new epoch */
     ops[2].number = 1;
-    assert_false(store_cas(second, &call, &other, ops + 2, 1, &error));
-    g_clear_error(&error);
-    assert_int_equal(ops[2].outcome, CAS_UNKNOWN);
+    struct writing writing = {.box = box, .session = second, .lane = other, .op = ops + 2, .mem = arena_new(1 << 20)};
+    assert_int_equal(pthread_create(&writer, NULL, write_apart, &writing), 0);
+    while (atomic_load(&box->proxy.seen) == 0)
+        g_thread_yield();
     atomic_store(&box->proxy.mutes, false);
     pthread_join(thread, &read);
     assert_non_null(read);
+    pthread_join(writer, &read);
+    assert_non_null(read);
+    assert_int_equal(ops[2].outcome, CAS_UNKNOWN);
     kit_ok(store_fence_read(second, &call, &other.fence, &fence, &error));
     assert_false(fence_lane_applied(&fence.lanes[0], 1));
     cut_let_the_late_one_arrive(box);
     assert_false(cut_stands(box, 2));
     store_session_close(second);
     arena_free(reading.mem);
+    arena_free(writing.mem);
     cut_end(box);
 }
 

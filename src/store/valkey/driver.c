@@ -32,6 +32,7 @@ static void store_free(struct valkey_store *store)
     valkey_uri_free(store->uri);
     g_free(store->place);
     g_free(store->history);
+    lock_mark_done(&store->locked);
     g_free(store);
 }
 

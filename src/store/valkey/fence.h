@@ -27,6 +27,8 @@ struct fence_place {
     uint64_t epoch; /* under which this process may write here; 0: none */
     GArray *fields; /* of struct fence_field; NULL: none */
     bool pruning;   /* a call that prunes some of them is under way */
+    bool untold; /* a take of it has failed: of a higher epoch of ours nobody knows whether it may be written under */
+    unsigned trials; /* so many threads are taking it, and have yet to hear that it is theirs */
 };
 
 /* A write that may be under way although nobody waits for it any more. */
@@ -68,7 +70,8 @@ struct fence_run {
     bool held;       /* this process has taken it over */
     bool superseded; /* and another one since */
     bool taking;     /* a thread is taking it over: others wait */
-    uint64_t epoch;  /* the newest that this process has chosen */
+    unsigned trials; /* so many are taking all places, and have yet to hear that the dataset is still this run's */
+    uint64_t epoch;  /* the newest that this process has chosen, and may write under */
     uint64_t tick;   /* counts what is noted of places; above it which takeover it was under */
     struct fence_place *places;
     GHashTable *parts;           /* part → struct fence_part */

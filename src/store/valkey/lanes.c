@@ -193,21 +193,36 @@ static bool part_view(struct fences *fences, const struct fence_part *part, bool
     return fence_part_view(part, asked, mem, ret, error);
 }
 
-bool valkey_lane_open(struct session *session, const struct call *call, const struct lane *lane,
-                      struct fence *ret_before, GError **error)
+static bool lane_open_once(struct session *session, const struct call *call, const struct lane *lane,
+                           struct fence *ret_before, GError **error)
 {
     struct fences *fences = valkey_store_of(session)->fences;
     struct fence_run *run = run_of(session, lane->fence.run);
-    struct fence before;
     if (!hold_run(session, call, run, lane, error))
-        return valkey_name_right(session, call, error);
+        return false;
     struct fence_part *part = part_begin(fences, run, lane->fence.part);
     bool ok = part_settle(session, call, run, part, error) &&
-              part_view(fences, part, false, call->mem, &before, error) &&
+              part_view(fences, part, false, call->mem, ret_before, error) &&
               open_lane(session, call, run, part, lane, error);
     part_end(fences, part);
+    return ok;
+}
+
+/* Where the fence of its home has gone the lane is not open, and the places are to be taken anew. */
+bool valkey_lane_open(struct session *session, const struct call *call, const struct lane *lane,
+                      struct fence *ret_before, GError **error)
+{
+    g_autoptr(GError) failed = NULL;
+    struct fence before;
+    bool ok = lane_open_once(session, call, lane, &before, &failed);
+    if (error_is(failed, SLUICE_ERROR_UNSETTLED)) {
+        g_clear_error(&failed);
+        ok = lane_open_once(session, call, lane, &before, &failed);
+    }
     if (ok)
         *ret_before = before;
+    else
+        g_propagate_error(error, g_steal_pointer(&failed));
     return ok || valkey_name_right(session, call, error);
 }
 

@@ -1,6 +1,7 @@
 /* Who may write which dataset: all locks of a server in one hash, so that patterns that overlap are seen. */
 #include "store/lock.h"
 #include "base/hex.h"
+#include "store/valkey/info.h"
 #include "store/valkey/valkey_store.h"
 
 #define LOCKS_KEY "sluice:locks"
@@ -150,6 +151,130 @@ static bool busy(GError **error)
     return error_set(error, SLUICE_ERROR_BUSY, "key " LOCKS_KEY ": other processes change it again and again");
 }
 
+/* --- whether it stands -------------------------------------------------------------------------------------------- */
+
+void lock_mark_done(struct lock_mark *mark)
+{
+    g_clear_pointer(&mark->name, g_free);
+    g_clear_pointer(&mark->server, g_free);
+    g_clear_pointer(&mark->row, g_byte_array_unref);
+}
+
+/* A server that does not let itself be asked is one that does not say. */
+static bool take_server(void *self, size_t i, const struct reply *reply, GError **error)
+{
+    char **server = self;
+    struct slice id = slice_of_text("");
+    if (reply->type != REPLY_ERROR)
+        info_text(reply->bytes, "run_id", &id);
+    g_free(*server);
+    *server = g_strndup((const char *)id.data, id.len);
+    return true;
+}
+
+/* The process that keeps the locks; the caller frees. */
+static bool locks_server(const struct locks *locks, char **ret, GError **error)
+{
+    struct slice args[] = {slice_of_text("INFO"), slice_of_text("server")};
+    struct command command = locks_command(locks, args, G_N_ELEMENTS(args), NULL);
+    g_autofree char *server = NULL;
+    struct route_wish wish = {.commands = &command, .n = 1, .answer = take_server, .self = &server};
+    if (!router_run(valkey_session_of(locks->session)->router, locks->call, &wish, error))
+        return false;
+    *ret = g_steal_pointer(&server);
+    return true;
+}
+
+static bool remember(const struct locks *locks, const struct store_lock *lock, GError **error)
+{
+    struct valkey_store *store = valkey_store_of(locks->session);
+    char *server;
+    if (!locks_server(locks, &server, error))
+        return false;
+    auto_hold(&store->fences->lock);
+    lock_mark_done(&store->locked);
+    memcpy(store->locked.run, lock->run_uid, RUN_UID);
+    store->locked.name = g_strdup(locks->call->ds->name);
+    store->locked.server = server;
+    store->locked.row = g_byte_array_new();
+    store_lock_encode(lock, store->locked.row);
+    return true;
+}
+
+static void forget(const struct locks *locks, const uint8_t run_uid[16])
+{
+    struct valkey_store *store = valkey_store_of(locks->session);
+    auto_hold(&store->fences->lock);
+    if (store->locked.name && memcmp(store->locked.run, run_uid, RUN_UID) == 0)
+        lock_mark_done(&store->locked);
+}
+
+/* A copy in the memory of the call; ret->name NULL: the run was given no lock here. */
+static bool recall(const struct locks *locks, const uint8_t run_uid[16], struct slice *ret_row, const char **ret_name,
+                   const char **ret_server, GError **error)
+{
+    struct valkey_store *store = valkey_store_of(locks->session);
+    struct arena *mem = locks->call->mem;
+    auto_hold(&store->fences->lock);
+    const struct lock_mark *mark = &store->locked;
+    *ret_name = NULL;
+    if (!mark->name || memcmp(mark->run, run_uid, RUN_UID) != 0)
+        return true;
+    *ret_name = arena_text(mem, slice_of_text(mark->name));
+    *ret_server = arena_text(mem, slice_of_text(mark->server));
+    return (*ret_name && *ret_server && arena_copy(mem, slice_of(mark->row->data, mark->row->len), ret_row)) ||
+           error_set(error, SLUICE_ERROR_TOO_BIG, "the lock does not fit into the memory of the call");
+}
+
+static bool is_gone(const char *name, const struct store_lock *by, GError **error)
+{
+    if (by->run)
+        return error_set(error, SLUICE_ERROR_FENCED,
+                         "dataset '%s': the lock was taken meanwhile, by run %s of home %s on %s", name, by->run,
+                         by->home, by->host);
+    return error_set(error, SLUICE_ERROR_FENCED,
+                     "dataset '%s': the lock of this run was given back meanwhile: the run was ended by another "
+                     "process, with a copy of this home; nothing more is written. Use that home",
+                     name);
+}
+
+/* A server that is not the process that took the lock may have lost it, with the fences: then it is taken once more,
+ * if nobody else has it. */
+static bool lock_was_lost(const struct locks *locks, const char *server, struct slice row, GError **error)
+{
+    struct store_lock mine = {.run = NULL};
+    g_autofree char *now = NULL;
+    if (!locks_server(locks, &now, error))
+        return false;
+    if (!*server || !*now || strcmp(server, now) == 0)
+        return is_gone(locks->call->ds->name, &mine, error);
+    return store_lock_decode(row, locks->call->mem, &mine, error) &&
+           valkey_lock(locks->session, locks->call, &mine, false, error);
+}
+
+bool valkey_lock_stands(struct session *session, const struct call *call, const uint8_t run_uid[16], GError **error)
+{
+    struct locks locks = {.session = session, .call = call};
+    struct slice row;
+    const char *name, *server;
+    if (!recall(&locks, run_uid, &row, &name, &server, error))
+        return false;
+    if (!name)
+        return true;
+    if (!locks_read(&locks, error))
+        return false;
+    for (size_t i = 0; i < locks.n; i++) {
+        struct store_lock holder = {.run = NULL};
+        if (!slice_equal(locks.names[i], slice_of_text(name)))
+            continue;
+        return slice_equal(locks.values[i], row) ||
+               (store_lock_decode(locks.values[i], call->mem, &holder, error) && is_gone(name, &holder, error));
+    }
+    return lock_was_lost(&locks, server, row, error);
+}
+
+/* --- taking and giving -------------------------------------------------------------------------------------------- */
+
 bool valkey_lock(struct session *session, const struct call *call, struct store_lock *io, bool force, GError **error)
 {
     struct locks locks = {.session = session, .call = call};
@@ -159,7 +284,7 @@ bool valkey_lock(struct session *session, const struct call *call, struct store_
     for (unsigned round = 0; round < LOCK_ROUNDS && !done; round++)
         if (!lock_step(&locks, io, force, &done, error))
             return valkey_name_right(session, call, error);
-    return done || busy(error);
+    return done ? remember(&locks, io, error) : busy(error);
 }
 
 static bool unlock_step(struct locks *locks, const uint8_t run_uid[16], bool *ret_done, GError **error)
@@ -187,6 +312,8 @@ bool valkey_unlock(struct session *session, const struct call *call, const uint8
     for (unsigned round = 0; round < LOCK_ROUNDS && !done; round++)
         if (!unlock_step(&locks, run_uid, &done, error))
             return valkey_name_right(session, call, error);
+    if (done)
+        forget(&locks, run_uid);
     return done || busy(error);
 }
 

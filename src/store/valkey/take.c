@@ -14,6 +14,7 @@ struct place_work {
     struct fence_intake *intake;
     char (*epochs)[FENCE_EPOCH_BYTES]; /* one a place; NULL: HGETALL only */
     bool one_epoch;                    /* only epochs[0], for all */
+    bool made;                         /* a place had no fence that we know, and has a new one */
     uint64_t refused;                  /* the highest epoch that was not below ours */
     bool refused_ours;                 /* and it is of this opening of the store */
 };
@@ -40,6 +41,17 @@ static void refused(struct place_work *work, struct slice epoch)
     work->refused = number;
 }
 
+/* Whether the fence came to be under an epoch that this process has yet to be granted. */
+static bool is_new(const struct place_work *work, uint32_t place, const struct reply *fields)
+{
+    bool ours;
+    auto_hold(&work->fences->lock);
+    for (size_t i = 0; i + 1 < fields->n; i += 2)
+        if (slice_equal(fields->items[i].bytes, slice_of_text("b")))
+            return fence_epoch_read(work->fences, fields->items[i + 1].bytes, &ours) > work->run->places[place].epoch;
+    return false;
+}
+
 static bool place_answer(void *self, size_t i, const struct reply *reply, GError **error)
 {
     struct place_work *work = self;
@@ -56,6 +68,7 @@ static bool place_answer(void *self, size_t i, const struct reply *reply, GError
             return true;
         }
         fields = &reply->items[1];
+        work->made = work->made || is_new(work, place_at(work, i), fields);
     }
     return fence_intake_add(work->intake, place_at(work, i), fields, error) || name_place(work, i, error);
 }
@@ -86,6 +99,7 @@ static bool place_run(struct place_work *work, const struct call *call, GError *
     g_autoptr(GString) key = g_string_new(NULL);
     work->refused = 0;
     work->refused_ours = false;
+    work->made = false;
     for (size_t i = 0; i < work->n; i++) {
         fence_key(work->fences, work->run, place_at(work, i), key);
         place_args(work, i, slice_of(g_string_chunk_insert(texts, key->str), key->len), args + i * ARGS);
@@ -211,10 +225,16 @@ static bool take_all(struct session *session, const struct call *call, struct fe
     return error_set(error, SLUICE_ERROR_BUSY, "run %s: other processes are taking it over at the same time", run->hex);
 }
 
+static void place_granted(struct fence_place *place, uint64_t epoch)
+{
+    place->untold = place->untold && epoch < place->epoch;
+    place->epoch = MAX(place->epoch, epoch);
+}
+
 static void hold_places(struct fences *fences, struct fence_run *run, uint64_t epoch)
 {
     for (size_t i = 0; i < fences->places; i++)
-        run->places[i].epoch = MAX(run->places[i].epoch, epoch);
+        place_granted(&run->places[i], epoch);
     run->epoch = MAX(run->epoch, epoch);
     run->tick = MAX(run->tick, fence_tick_of(epoch));
 }
@@ -279,12 +299,38 @@ static bool outlives(struct session *session, const struct call *call, const str
                               "a server was replaced while run %s was being taken over", run->hex);
 }
 
+static void trial_begin(struct fences *fences, struct fence_run *run)
+{
+    auto_hold(&fences->lock);
+    run->trials++;
+}
+
+/* Another one has the run, or had it and has ended it. */
+static void trial_end(struct fences *fences, struct fence_run *run, bool is_anothers)
+{
+    auto_hold(&fences->lock);
+    run->trials--;
+    run->held = run->held && !is_anothers;
+    run->superseded = run->superseded || is_anothers;
+    pthread_cond_broadcast(&fences->changed);
+}
+
+/* Where a fence is missing it is made anew, and then nothing in it tells of another holder who has been there and has
+ * ended the run. So the dataset's lock is asked: behind it, since who takes the lock later takes these places, too; and
+ * before, so that who has slept for long leaves nothing. No thread writes under the new epoch before the answer. */
+static bool take_tried(struct session *session, const struct call *call, struct fence_run *run, uint64_t *io_epoch,
+                       struct fence_intake **ret, GError **error)
+{
+    return valkey_lock_stands(session, call, run->uid, error) && take_all(session, call, run, io_epoch, ret, error) &&
+           outlives(session, call, run, error) && valkey_lock_stands(session, call, run->uid, error);
+}
+
 static bool take_run_claimed(struct session *session, const struct call *call, struct fence_run *run, GError **error)
 {
     struct fences *fences = valkey_store_of(session)->fences;
     auto_(fence_intake) intake = NULL;
     uint64_t epoch = epoch_chosen(fences, run);
-    if (!take_all(session, call, run, &epoch, &intake, error) || !outlives(session, call, run, error))
+    if (!take_tried(session, call, run, &epoch, &intake, error))
         return false;
     auto_hold(&fences->lock);
     hold_places(fences, run, epoch);
@@ -300,23 +346,28 @@ static bool take_run_claimed(struct session *session, const struct call *call, s
 bool fence_take_run(struct session *session, const struct call *call, struct fence_run *run, bool again, GError **error)
 {
     struct fences *fences = valkey_store_of(session)->fences;
+    g_autoptr(GError) failed = NULL;
     bool mine;
     if (!claim(fences, run, again, &mine, error))
         return false;
     if (!mine)
         return true;
-    bool ok = take_run_claimed(session, call, run, error);
+    trial_begin(fences, run);
+    bool ok = take_run_claimed(session, call, run, &failed);
+    trial_end(fences, run, error_is(failed, SLUICE_ERROR_FENCED));
     release(fences, run);
+    if (failed)
+        g_propagate_error(error, g_steal_pointer(&failed));
     return ok;
 }
 
-bool fence_take_part(struct session *session, const struct call *call, struct fence_run *run, struct fence_part *part,
-                     GError **error)
+static bool take_part(struct session *session, const struct call *call, struct fence_run *run, struct fence_part *part,
+                      GError **error)
 {
     struct fences *fences = valkey_store_of(session)->fences;
     auto_(fence_intake) intake = NULL;
     uint64_t epoch = epoch_chosen(fences, run);
-    if (!take_all(session, call, run, &epoch, &intake, error) || !outlives(session, call, run, error))
+    if (!take_tried(session, call, run, &epoch, &intake, error))
         return false;
     auto_hold(&fences->lock);
     hold_places(fences, run, epoch);
@@ -324,6 +375,19 @@ bool fence_take_part(struct session *session, const struct call *call, struct fe
         return false;
     fence_intake_note(intake, run, part);
     return true;
+}
+
+bool fence_take_part(struct session *session, const struct call *call, struct fence_run *run, struct fence_part *part,
+                     GError **error)
+{
+    struct fences *fences = valkey_store_of(session)->fences;
+    g_autoptr(GError) failed = NULL;
+    trial_begin(fences, run);
+    bool ok = take_part(session, call, run, part, &failed);
+    trial_end(fences, run, error_is(failed, SLUICE_ERROR_FENCED));
+    if (failed)
+        g_propagate_error(error, g_steal_pointer(&failed));
+    return ok;
 }
 
 /* --- some places -------------------------------------------------------------------------------------------------- */
@@ -366,7 +430,7 @@ static bool took_places(struct session *session, struct fence_run *run, const GA
     auto_hold(&fences->lock);
     for (size_t i = 0; i < places->len; i++) {
         struct fence_place *place = &run->places[g_array_index(places, uint32_t, i)];
-        place->epoch = MAX(place->epoch, numbers[i]);
+        place_granted(place, numbers[i]);
     }
     if (!fence_intake_merge(intake, run, error))
         return false;
@@ -382,8 +446,42 @@ static bool superseded(struct fences *fences, struct fence_run *run, GError **er
     return error_set(error, SLUICE_ERROR_FENCED, "run %s: another process has taken it over", run->hex);
 }
 
-bool fence_take_places(struct session *session, const struct call *call, struct fence_run *run, const GArray *places,
-                       GError **error)
+static bool on_trial(const struct fence_run *run, const struct fence_place *place, uint64_t number)
+{
+    return (run->trials > 0 && number / FENCE_EPOCH_STEP > run->epoch / FENCE_EPOCH_STEP) ||
+           (place->trials > 0 && number > place->epoch);
+}
+
+/* Whether a number of this opening of the store may be written under: of one that a thread has on trial the end of that
+ * is awaited; of one that came to no end nobody knows. Lock held. */
+static bool is_granted(struct fences *fences, const struct fence_run *run, uint32_t at, uint64_t number)
+{
+    const struct fence_place *place = &run->places[at];
+    while (on_trial(run, place, number))
+        pthread_cond_wait(&fences->changed, &fences->lock);
+    return number / FENCE_EPOCH_STEP <= run->epoch / FENCE_EPOCH_STEP && !(place->untold && number > place->epoch);
+}
+
+static void trials_begin(struct fences *fences, struct fence_run *run, const GArray *places)
+{
+    auto_hold(&fences->lock);
+    for (size_t i = 0; i < places->len; i++)
+        run->places[g_array_index(places, uint32_t, i)].trials++;
+}
+
+static void trials_end(struct fences *fences, struct fence_run *run, const GArray *places, bool ok)
+{
+    auto_hold(&fences->lock);
+    for (size_t i = 0; i < places->len; i++) {
+        struct fence_place *place = &run->places[g_array_index(places, uint32_t, i)];
+        place->trials--;
+        place->untold = place->untold || !ok;
+    }
+    pthread_cond_broadcast(&fences->changed);
+}
+
+static bool take_places(struct session *session, const struct call *call, struct fence_run *run, const GArray *places,
+                        GError **error)
 {
     struct fences *fences = valkey_store_of(session)->fences;
     uint64_t above = 0;
@@ -399,7 +497,7 @@ bool fence_take_places(struct session *session, const struct call *call, struct 
                                   .n = places->len,
                                   .intake = intake,
                                   .epochs = epochs};
-        if (!place_run(&work, call, error))
+        if (!place_run(&work, call, error) || (work.made && !valkey_lock_stands(session, call, run->uid, error)))
             return false;
         if (!work.refused)
             return took_places(session, run, places, numbers, intake, error);
@@ -410,6 +508,22 @@ bool fence_take_places(struct session *session, const struct call *call, struct 
     return error_set(error, SLUICE_ERROR_BUSY, "run %s: its places are being taken over again and again", run->hex);
 }
 
+bool fence_take_places(struct session *session, const struct call *call, struct fence_run *run, const GArray *places,
+                       GError **error)
+{
+    struct fences *fences = valkey_store_of(session)->fences;
+    g_autoptr(GError) failed = NULL;
+    trials_begin(fences, run, places);
+    bool ok = take_places(session, call, run, places, &failed);
+    trials_end(fences, run, places, ok);
+    if (ok)
+        return true;
+    if (error_is(failed, SLUICE_ERROR_FENCED))
+        superseded(fences, run, NULL);
+    g_propagate_error(error, g_steal_pointer(&failed));
+    return false;
+}
+
 /* --- records ------------------------------------------------------------------------------------------------------ */
 
 enum fence_answer fence_answered(struct fences *fences, struct fence_run *run, uint32_t place, uint64_t sent,
@@ -417,7 +531,10 @@ enum fence_answer fence_answered(struct fences *fences, struct fence_run *run, u
 {
     bool ours;
     uint64_t number = fence_epoch_read(fences, epoch, &ours);
-    if (ours && number > sent) {
+    bool granted = !ours || number <= sent || is_granted(fences, run, place, number);
+    if (!granted && !run->superseded)
+        return FENCE_LOST;
+    if (ours && number > sent && granted) {
         run->places[place].epoch = MAX(run->places[place].epoch, number);
         return FENCE_AGAIN;
     }

@@ -20,13 +20,23 @@ struct ceiling {
 void ceiling_init(struct ceiling *ceiling);
 void ceiling_done(struct ceiling *ceiling);
 
+/* The lock that this opening of the store was given last: how long it stands, nobody else can tell. */
+struct lock_mark {
+    uint8_t run[16];
+    char *name;      /* of the dataset; NULL: none was given */
+    GByteArray *row; /* what stands there while it is ours */
+    char *server;    /* the process that took it; empty: it does not say */
+};
+void lock_mark_done(struct lock_mark *mark);
+
 struct valkey_store {
     struct store_base base;
     struct valkey_uri *uri;
     struct routes *routes;
     struct fences *fences;
     char *place;
-    char *history; /* the newest look at who has the data; under the lock of `fences`; NULL: none */
+    struct lock_mark locked; /* under the lock of `fences` */
+    char *history;           /* the newest look at who has the data; under the lock of `fences`; NULL: none */
     bool cluster;
     struct few readers, writers; /* of the server, where there is one */
     struct ceiling ceiling;
@@ -170,7 +180,8 @@ bool fence_take_run(struct session *session, const struct call *call, struct fen
 /* All places once more, for one partition that may have lost marks with a server. */
 bool fence_take_part(struct session *session, const struct call *call, struct fence_run *run, struct fence_part *part,
                      GError **error);
-/* Some places once more, with an epoch of their own: what was under way there will never take effect. */
+/* Some places once more, with an epoch of their own: what was under way there will never take effect. FENCED too where
+ * a fence was made anew in one of them, and the dataset's lock is no longer the run's. */
 bool fence_take_places(struct session *session, const struct call *call, struct fence_run *run, const GArray *places,
                        GError **error);
 /* All places, without taking anything. */
@@ -218,6 +229,10 @@ bool valkey_history_stands(struct session *, const struct call *, const struct s
 bool valkey_examine(struct session *, const struct call *, bool writes, GArray *into, GError **);
 bool valkey_examine_members(struct session *, const struct call *, GArray *into, GError **);
 bool valkey_health(struct session *, const struct call *, GArray *into, GError **);
+/* Whether the dataset's lock is still the one that this opening of the store was given for the run; true where it was
+ * given none. One that a server has lost together with its process is taken once more. FENCED: it is another's, or was
+ * given back by who has ended the run. */
+bool valkey_lock_stands(struct session *, const struct call *, const uint8_t run_uid[16], GError **);
 /* REFUSED where a server may evict fences. */
 bool valkey_keeps(struct session *, const struct call *, GError **);
 bool valkey_shadow_check(struct session *, const struct call *, GError **);

@@ -612,6 +612,18 @@ static bool cas_joined(struct cas *cas, size_t n, GError **error)
     return ok;
 }
 
+/* Where the fence has gone: with its server, or with the run, which another one has ended. FENCED then. */
+static bool still_ours(struct session *session, const struct call *call, const struct cas *cas, GError **error)
+{
+    g_autoptr(GError) failed = NULL;
+    if (!error || !error_is(*error, SLUICE_ERROR_UNSETTLED) ||
+        valkey_lock_stands(session, call, cas->run->uid, &failed) || !error_is(failed, SLUICE_ERROR_FENCED))
+        return false;
+    g_clear_error(error);
+    g_propagate_error(error, g_steal_pointer(&failed));
+    return false;
+}
+
 bool valkey_cas_as(struct session *session, const struct call *call, const struct valkey_writes *writes, GError **error)
 {
     struct valkey_store *store = valkey_store_of(session);
@@ -642,7 +654,7 @@ bool valkey_cas_as(struct session *session, const struct call *call, const struc
     cas.pruning = g_array_new(false, false, sizeof(uint32_t));
     cas.records = g_ptr_array_new_with_free_func(record_flight_free);
     cas.large = g_array_new(false, false, sizeof(struct large_record));
-    bool ok = cas_joined(&cas, n, error);
+    bool ok = cas_joined(&cas, n, error) || still_ours(session, call, &cas, error);
     g_ptr_array_unref(cas.records);
     g_array_unref(cas.large);
     g_array_unref(cas.args);
