@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/thread.h"
+#include "run/paces.h"
 #include "store/calls.h"
 
 enum {
@@ -40,6 +41,7 @@ struct governed {
 struct govern {
     struct governed of[STORES_MOST];
     size_t n;
+    struct paces *told;
 };
 
 static struct governor_promise promise_of(const struct spec_live *live)
@@ -270,7 +272,16 @@ void govern_end(struct govern *govern)
 {
     for (size_t i = 0; govern && i < govern->n; i++)
         governed_end(&govern->of[i]);
+    if (govern)
+        paces_free(govern->told);
     g_free(govern);
+}
+
+struct paces *govern_told(struct govern *govern)
+{
+    if (!govern->told)
+        govern->told = paces_new();
+    return govern->told;
 }
 
 /* How near it is to what was promised; one that does not answer gets nothing, and so holds back most. */

@@ -12,6 +12,7 @@
 #include "run/limits.h"
 
 struct govern;
+struct paces; /* run/paces.h */
 
 /* What one leaves of its servers to the next of the same process: their baselines, and what may be sent
  * (pace/servers.h: where servers or promise are others by then, or a minute has passed, it counts for nothing). One
@@ -41,6 +42,9 @@ AUTO_DEFINE(govern, govern_end)
 
 /* Whether requests wait for their pace at present. */
 bool govern_paces(struct govern *govern);
+/* What was told of its pace, by whoever watches the run, one after the other: what changes between two of them is told
+ * by the second. */
+struct paces *govern_told(struct govern *govern);
 /* Whether it has gone on from what was learnt before, on any of its stores. */
 bool govern_went_on(struct govern *govern);
 /* What the guards are told of it: `probe`, a server that has not answered its probe, or refuses it, cannot be read; and

@@ -136,9 +136,9 @@ void watch_tell_pace(struct watch *watch, const char *json)
     struct hearer hearer = {.config = watch->config, .run = &row};
     if (!watch->config->event || !catalog_run_reload(watch->catalog, mem, &row, NULL))
         return;
-    if (!watch->paces)
+    if (!watch->paces && !watch->govern)
         watch->paces = paces_new();
-    paces_look(watch->paces, json, tell_change, &hearer);
+    paces_look(watch->govern ? govern_told(watch->govern) : watch->paces, json, tell_change, &hearer);
 }
 
 /* Nobody reads it but to look: what is not written now is the next time. */

@@ -35,7 +35,7 @@ struct watch {
     bool owes; /* a wish has stopped the work, and is not written down as heard */
     int64_t now_us, asked_us, tidied_us, shown_us, paced_us;
     uint64_t shown_done;
-    struct paces *paces; /* as they were told; NULL: nobody was */
+    struct paces *paces; /* as they were told, where there is no `govern` to keep it; NULL: nobody was */
     double rate_per_s;
 };
 
