@@ -181,10 +181,10 @@ static void every_limit_can_be_read_before_anything_is_set(void **state)
                                               .workers = 2,
                                               .guards_hold_ms = 10000,
                                               .guards = {[GUARD_MEMORY] = 0.75, [GUARD_SAVING] = GUARD_WORD_SLOW}};
-    static const char *const READ[] = {"0.1%", "1%",   "50%",  "none", "none", "follow", "none", "steady",
-                                       "none", "none", "none", "none", "none", "10s",    "2",    "none",
-                                       "0",    "0s",   "0",    "0",    "75%",  "0",      "0",    "0",
-                                       "0/s",  "0%",   "0%",   "0%",   "slow", "pause",  "0"};
+    static const char *const READ[] = {"0.1%", "1%",   "50%",  "none", "none", "follow", "none",  "steady",
+                                       "none", "none", "none", "none", "none", "10s",    "2",     "none",
+                                       "0",    "0s",   "0",    "0",    "75%",  "0",      "0",     "0",
+                                       "0/s",  "0%",   "0%",   "0",    "0%",   "slow",   "pause", "0"};
     GError *error = NULL;
     struct limits limits;
     size_t n = 0;
