@@ -1,9 +1,9 @@
 /* Moments: some hundred probes one after the other, half a second of them, and which of them are as the others are.
  *
  * A world has bad moments of its own: a fork, a log rewrite, another tenant. One whose p95 lies far above that of the
- * median moment is not usual. Both the baseline and what is held against it leave such out: were it only one of them,
- * what the world does would count for sluice's effect, or as the promise's room. What lasts for more than half of the
- * newest moments is usual. Caller's storage; one thread at a time. */
+ * median moment is not usual. The baseline leaves such out, and so does what the tail is learnt from, which is held
+ * against it: were it the baseline alone, each of them would teach a tail that is the world's. What lasts for more than
+ * half of the newest moments is usual. Caller's storage; one thread at a time. */
 #pragma once
 
 #include "pace/histogram.h"
