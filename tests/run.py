@@ -98,7 +98,16 @@ def cases_of(entry, build):
                 f"ended as {result}, status {status}\n{said}")
     elif (status != 0 or result == "TIMEOUT") and not any(case.outcome == "failed" for case in tap.cases):
         tap.add("the program failed after its tests", "failed", f"ended as {result}, status {status}\n{said}")
-    return tap.cases
+    return with_words(tap.cases, entry.get("stderr", ""))
+
+
+def with_words(cases, stderr):
+    """cmocka's fail_msg() says what is wrong on the other stream: the first that failed gets it all."""
+    words = "\n".join(line for line in stderr.splitlines() if line.startswith("ERROR: "))
+    first = next((i for i, case in enumerate(cases) if case.outcome == "failed"), None)
+    if words and first is not None and words not in cases[first].detail:
+        cases[first] = cases[first]._replace(detail=f"{words}\n{cases[first].detail}")
+    return cases
 
 
 def suites_of(test):

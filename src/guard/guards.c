@@ -185,7 +185,31 @@ static void bases_take(struct guards *guards, const struct signals *signals)
 
 /* --- threads that read -------------------------------------------------------------------------------------------- */
 
-static void take_servers(struct guards *guards, struct signals *signals, const GArray *nodes)
+/* When the servers were asked, by our wall clock. */
+struct asked {
+    int64_t from_ms, to_ms;
+};
+
+/* The lock is held. */
+static void take_clocks(struct guards *guards, const GArray *nodes, const struct asked *asked, int64_t now_us)
+{
+    const char *where = NULL;
+    double worst = -1;
+    for (guint i = 0; i < nodes->len; i++) {
+        const struct node_health *node = &g_array_index(nodes, struct node_health, i);
+        double apart = signals_clock_ms(node, asked->from_ms, asked->to_ms);
+        if (apart > worst) {
+            worst = apart;
+            where = node->node;
+        }
+    }
+    if (where)
+        entry_take(&guards->entries[ENTRY_SKEW], worst, where, now_us);
+}
+
+/* One reading of the servers is one step: who judges finds all of it or nothing, or it would take what is told last
+ * for what nobody tells. */
+static void take_servers(struct guards *guards, struct signals *signals, const GArray *nodes, const struct asked *asked)
 {
     struct signal_reading readings[GUARD_COUNT];
     int64_t now_us = world_monotonic_us(guards->config.world);
@@ -204,30 +228,9 @@ static void take_servers(struct guards *guards, struct signals *signals, const G
             else
                 entry->untold = true;
         }
+        take_clocks(guards, nodes, asked, now_us);
     }
     signals_done(readings);
-}
-
-/* When the servers were asked, by our wall clock. */
-struct asked {
-    int64_t from_ms, to_ms;
-};
-
-static void take_clocks(struct guards *guards, const GArray *nodes, const struct asked *asked)
-{
-    const char *where = NULL;
-    double worst = -1;
-    for (guint i = 0; i < nodes->len; i++) {
-        const struct node_health *node = &g_array_index(nodes, struct node_health, i);
-        double apart = signals_clock_ms(node, asked->from_ms, asked->to_ms);
-        if (apart > worst) {
-            worst = apart;
-            where = node->node;
-        }
-    }
-    auto_hold(&guards->lock);
-    if (where)
-        entry_take(&guards->entries[ENTRY_SKEW], worst, where, world_monotonic_us(guards->config.world));
 }
 
 static void fail_servers(struct guards *guards, const GError *failed)
@@ -255,8 +258,7 @@ static void read_servers(struct guards *guards, struct session **io_session, str
         store_health(*io_session, &call, nodes, &failed)) {
         asked.to_ms = world_wall_ms(config->world);
         signals_wrote(signals, atomic_load(&guards->wrote));
-        take_servers(guards, signals, nodes);
-        take_clocks(guards, nodes, &asked);
+        take_servers(guards, signals, nodes, &asked);
         return;
     }
     g_clear_pointer(io_session, store_session_close);

@@ -42,6 +42,12 @@ class Counting(unittest.TestCase):
             ("b_holds", "failed", "noise\nt.c:7: error: Failure!"),
             ("c_holds", "skipped", "no server")])
 
+    def test_what_a_failed_one_says_on_the_other_stream(self):
+        printed = "1..2\nok 1 - a_holds\nnot ok 2 - b_holds\n# t.c:7: error: Failure!\n"
+        self.assertEqual(outcomes(printed, "FAIL", 1, "ERROR: row 27 ended with 0\nDirect leak of 24 bytes\n"), [
+            ("a_holds", "passed", ""),
+            ("b_holds", "failed", "ERROR: row 27 ended with 0\n# t.c:7: error: Failure!")])
+
     def test_what_others_print(self):
         printed = "1..2\nok 1 - name of several words\nok 2 - other # SKIP no docker\n"
         self.assertEqual(outcomes(printed), [

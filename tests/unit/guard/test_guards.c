@@ -1,4 +1,5 @@
-/* All guards of a run together, without threads: what is fed in, what nothing measures, the verdict of them all. */
+/* All guards of a run together: what is fed in, what nothing measures, the verdict of them all. Without threads, but
+ * for the last one. */
 #include <math.h>
 
 #include "guard/guards.h"
@@ -7,6 +8,7 @@
 #include "store/mem/mem.h"
 
 #define S INT64_C(1000000)
+enum { ROUNDS = 200 };
 
 static void contains(const char *text, const char *part)
 {
@@ -183,6 +185,52 @@ static void a_limit_that_was_set_where_nothing_measures_it_is_shown_as_not_watch
     free(json);
 }
 
+#define HOUR_MS INT64_C(3600000)
+
+/* A server whose clock is wrong by years, and which is well otherwise. */
+static bool ahead(struct session *session, const struct call *call, GArray *into, GError **error)
+{
+    struct node_health node = NODE_HEALTH_UNKNOWN;
+    node.node = "one";
+    node.memory_limit_bytes = 100;
+    node.memory_bytes = 10;
+    node.clock_ms = HOUR_MS;
+    g_array_append_val(into, node);
+    return true;
+}
+
+/* One reading, and nobody who judges finds a part of it: whoever begins to write does so by the first that is there. */
+static void a_reading_of_the_servers_is_there_as_a_whole(void **state)
+{
+    struct fixture *fx = *state;
+    struct store_driver table = mem_driver;
+    struct store *store;
+    GError *error = NULL;
+    table.health = ahead;
+    struct store_registry *registry =
+        store_registry_new(world_real(), (const struct store_driver *const[]){&table, NULL});
+    struct store_config config = {.uri = "mem:guards", .base_dir = "."};
+    kit_ok(store_open(&store, registry, &config, &error));
+    struct guards_config of = {.world = world_real(), .base_dir = ".", .target = store, .target_ds = &fx->ds};
+    struct guards_limits limits = fx->limits;
+    limits.of[GUARD_MEMORY] = 0.5;
+    limits.hold_ms = 0;
+    limits.skew_ms = 1000;
+    for (int round = 0; round < ROUNDS; round++) {
+        auto_(guards) guards = guards_new(&of);
+        struct guards_verdict verdict = {0};
+        do {
+            guards_verdict_done(&verdict);
+            guards_judge(guards, &limits, &verdict);
+        } while (!verdict.ready);
+        if (verdict.level != GUARD_LEVEL_HALT)
+            fail_msg("round %d: it is ready with level %d", round, (int)verdict.level);
+        guards_verdict_done(&verdict);
+    }
+    store_release(registry, store);
+    store_registry_free(registry);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +243,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_status_shows_has_value_limit_and_level, begin, end),
         cmocka_unit_test_setup_teardown(a_limit_that_was_set_where_nothing_measures_it_is_shown_as_not_watched, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(a_reading_of_the_servers_is_there_as_a_whole, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
