@@ -216,6 +216,8 @@ struct planning {
     struct plan_config plan_config;
     struct spec *spec;
     struct plan **ret;
+    struct planning_pace pace;
+    bool told;                  /* that something is measured */
     _Atomic(const char *) what; /* words of plan/: they live for ever */
     atomic_uint_fast64_t done;
 };
@@ -227,9 +229,20 @@ static void on_planning(void *self, const char *what, uint64_t done, uint64_t of
     atomic_store(&planning->done, done);
 }
 
+static void tell_measuring(struct planning *planning)
+{
+    struct run_event event = {.kind = RUN_EVENT_NOTE,
+                              .text = "the live latency is measured before anything is listed, for a few seconds"};
+    if (planning->told || !atomic_load(&planning->pace.measures))
+        return;
+    run_tell(planning->config, &event);
+    planning->told = true;
+}
+
 static void show_planning(void *self, struct watch *watch)
 {
     struct planning *planning = self;
+    tell_measuring(planning);
     const char *what = atomic_load(&planning->what);
     uint64_t done = atomic_load(&planning->done);
     if (!what)
@@ -257,24 +270,19 @@ static bool plan_watched(const struct run_config *config, struct spec *spec, con
 {
     const struct supersede *supersede = &others->supersede;
     atomic_bool stop = false;
-    struct planning_pace pace;
     struct planning planning = {.config = config, .plan_config = hold_plan_config(config), .spec = spec, .ret = ret};
     struct watch watch = {.config = config, .stop = &stop, .look = show_planning, .self = &planning};
     planning.plan_config.supersedes = supersede->old.name;
     planning.plan_config.deleted = supersede->deleted.keys;
     planning.plan_config.n_deleted = supersede->deleted.n;
     planning.plan_config.retry = others->retry.plan.run ? &others->retry.plan : NULL;
-    planning.plan_config.around = &pace.around;
+    planning.plan_config.around = &planning.pace.around;
     planning.plan_config.cancel = &stop;
     planning.plan_config.progress = on_planning;
     planning.plan_config.progress_self = &planning;
-    planning_pace_init(&pace, config);
-    struct run_event measures = {.kind = RUN_EVENT_NOTE,
-                                 .text = "the live latency is measured before anything is listed, for a few seconds"};
-    if (spec_live_given(&spec->protect.live))
-        run_tell(config, &measures);
+    planning_pace_init(&planning.pace, config);
     bool made = watch_work(&watch, make, error);
-    planning_pace_done(&pace);
+    planning_pace_done(&planning.pace);
     return made || (watch.interrupted &&
                     error_add(error, "interrupted while it was being planned; the same command begins anew"));
 }

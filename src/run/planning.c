@@ -10,7 +10,10 @@ static bool begin(void *self, const struct plan *plan, GError **error)
     if (!spec_live_given(&plan->limits.live))
         return true;
     limits_reset(&pace->limits, &plan->limits);
-    return govern_begin(&pace->govern, pace->config->world, plan, &pace->limits, &who, error);
+    if (!govern_begin(&pace->govern, pace->config->world, plan, &pace->limits, &who, error))
+        return false;
+    atomic_store(&pace->measures, pace->govern != NULL);
+    return true;
 }
 
 static void end(void *self)

@@ -9,6 +9,7 @@ struct planning_pace {
     const struct run_config *config;
     struct limits limits;
     struct govern *govern;
+    atomic_bool measures;      /* the live latency, before anything is listed */
     struct plan_around around; /* for struct plan_config */
 };
 

@@ -506,7 +506,8 @@ def _(stand):
     stand.write("fix.lua", "function transform(doc) return doc end\n")
     spec = SPEC.format(uri="rocksdb:live", promise=WIDE, more="").replace('"c:{id}", as: hash', "items")
     stand.write("fix.yaml", spec)
-    among("fix.yaml:8:", stand.sluice("run", "fix.yaml", "--yes").ended(2).err)
+    refused = stand.sluice("run", "fix.yaml", "--yes").ended(2).err
+    must(refused.startswith("sluice: fix.yaml:8:"), f"something was said before it: {refused}")
     among("no", stand.sluice("plan", "fix.yaml").ended(2).err)
     stand.write("fix.yaml", spec.replace(WIDE, "10%"))
     among("+10% or +0.5ms", stand.sluice("plan", "fix.yaml").ended(2).err)
