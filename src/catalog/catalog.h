@@ -327,9 +327,11 @@ struct grant_wish {
     uint32_t part;
     const char *holder; /* host:pid:boot:random of this process */
     struct undo_place here;
-    /* Of the few that wait and come next, the one of which this is the least, of several the first; NULL: the first.
-     * Called within the transaction, by whichever thread commits it. */
+    /* Of the few that wait and come next the one of which this is the least, of several the first; where that is above
+     * `content`, of many more of them, up to the first that is not: what nobody wanted gathers in front. NULL: the
+     * first. Called within the transaction, by whichever thread commits it. */
     uint32_t (*burden)(void *self, const struct part_row *candidate);
+    uint32_t content;
     void *self;
 };
 /* FENCED where another holder has taken the run up. */

@@ -19,16 +19,19 @@ static bool grant_choose(struct catalog *catalog, const struct grant_wish *wish,
     return query_ok(query, error);
 }
 
+enum { FEW = 16 }; /* are looked at, whatever would do, unless nobody is there at all */
+
 /* *io: the first. What a dead holder left is not passed over. */
 static bool grant_weigh(struct catalog *catalog, const struct grant_wish *wish, struct arena *mem, uint32_t *io,
                         GError **error)
 {
     bool row, ok;
-    uint32_t first = *io, least = UINT32_MAX;
+    uint32_t first = *io, least = UINT32_MAX, looked_at = 0;
+    struct arena_mark mark = arena_mark(mem);
     auto_(query) query = query_of(catalog->db, SQL_GRANT_NEXT);
     query_put_i64(query, wish->run);
     parts_range_put(query, wish->stage, wish->kind);
-    while (least > 0 && (ok = query_row(query, &row, error)) && row) {
+    while (least > 0 && (looked_at++ < FEW || least > wish->content) && (ok = query_row(query, &row, error)) && row) {
         struct part_row candidate;
         parts_columns(query, mem, &candidate);
         if (!query_ok(query, error))
@@ -36,6 +39,7 @@ static bool grant_weigh(struct catalog *catalog, const struct grant_wish *wish, 
         if (least == UINT32_MAX && candidate.part != first)
             return true;
         uint32_t burden = wish->burden(wish->self, &candidate);
+        arena_rewind(mem, mark);
         if (burden < least) {
             *io = candidate.part;
             least = burden;

@@ -110,7 +110,7 @@ SQL(PART_STATES,   "SELECT part, stage, state FROM part WHERE run = ? AND part B
 SQL(GRANT_FIRST,   "SELECT part, min(turn) FROM (" CATALOG_FIRST_PENDING("part_by_turn", "") " UNION ALL " CATALOG_FIRST_LEFT ")")
 SQL(GRANT_LEFT,    "SELECT part, min(turn) FROM (" CATALOG_FIRST_PENDING("part_given_back", " AND lane > 0") " UNION ALL " CATALOG_FIRST_LEFT ")")
 SQL(GRANT_NEXT,    "SELECT " CATALOG_PART_COLUMNS " FROM part INDEXED BY part_by_turn WHERE run = ?1 AND stage = ?2 AND state = 'pending'"
-                   " AND coalesce(turn, part) BETWEEN ?3 AND ?4 ORDER BY coalesce(turn, part) LIMIT 16")
+                   " AND coalesce(turn, part) BETWEEN ?3 AND ?4 ORDER BY coalesce(turn, part) LIMIT 1024")
 SQL(GRANT,         "UPDATE part SET state = ?3, holder = ?4, lane = lane + 1,"
                    " from_segment = iif(lane = 0, ?5, from_segment), from_offset = iif(lane = 0, ?6, from_offset)"
                    " WHERE run = ?1 AND part = ?2 AND (SELECT coalesce(holder, ?4) = ?4 FROM run WHERE id = ?1)"

@@ -148,6 +148,7 @@ static bool do_grant(struct exec *exec, struct op *op, GError **error)
     uint64_t added = sharing_added(&exec->shared->sharing);
     if (!op->grant.anew)
         crowd_go(&exec->crowd, NULL);
+    wish.content = crowd_fewest(&exec->crowd);
     if (!catalog_together_commit(&exec->shared->together, &entry, error))
         return false;
     if (!grant.resumed)

@@ -119,6 +119,37 @@ static void a_grant_goes_where_fewest_are_and_what_a_dead_holder_left_comes_befo
     }
 }
 
+/* One of many waits where nobody is, behind all that nobody wanted. */
+enum { MANY = 60, FIRST = MANY / 10, AT = 50 }; /* those before the first are of another stage */
+
+static uint32_t but_one(void *self, const struct part_row *candidate)
+{
+    size_t *asked = self;
+    ++*asked;
+    return candidate->part == AT ? 1 : 2;
+}
+
+static void behind_what_nobody_wanted_is_looked_only_as_far_as_it_is_worth_it(void **state)
+{
+    static const struct {
+        uint32_t content, part;
+        size_t asked;
+    } ROWS[] = {{0, AT, MANY - FIRST}, {1, AT, AT - FIRST + 1}, {2, FIRST, 16}};
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        void *own;
+        size_t asked = 0;
+        assert_int_equal(fixture_setup(&own), 0);
+        struct fixture *fx = own;
+        struct run_row run = fixture_run(fx, MANY);
+        struct grant_wish wish = {
+            .run = run.id, .stage = 1, .holder = "me", .burden = but_one, .content = ROWS[i].content, .self = &asked};
+        struct grant grant = grant_by(fx, wish);
+        if (grant.part.part != ROWS[i].part || asked != ROWS[i].asked)
+            fail_msg("row %zu: partition %u of %zu", i, grant.part.part, asked);
+        fixture_teardown(&own);
+    }
+}
+
 /* Two holders died before their first checkpoint: what the first one left is still to be read. */
 static void without_a_checkpoint_the_first_grants_place_stays(void **state)
 {
@@ -712,6 +743,7 @@ int main(void)
         CASE(a_first_grant_begins_at_the_beginning),
         CASE(a_grant_goes_on_at_the_newest_checkpoint),
         cmocka_unit_test(a_grant_goes_where_fewest_are_and_what_a_dead_holder_left_comes_before_it),
+        cmocka_unit_test(behind_what_nobody_wanted_is_looked_only_as_far_as_it_is_worth_it),
         CASE(without_a_checkpoint_the_first_grants_place_stays),
         CASE(lanes_after_a_checkpoint_do_not_move_its_place),
         CASE(a_holder_is_not_granted_what_it_already_has),
