@@ -33,16 +33,19 @@ static struct sockaddr_in address_of(uint16_t port)
     return address;
 }
 
-static uint16_t free_port(void)
+/* A port that the system gives to nobody else until it is closed; a server, which takes addresses that are in use where
+ * nobody listens, can have it meanwhile. */
+static int held_port(uint16_t *ret)
 {
     struct sockaddr_in address = address_of(0);
     socklen_t len = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)) != 0 ||
+        bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &len) != 0)
         g_error("no free port: %s", g_strerror(errno));
-    close(fd);
-    return ntohs(address.sin_port);
+    *ret = ntohs(address.sin_port);
+    return fd;
 }
 
 static int connected(const struct servers *servers, unsigned i)
@@ -105,7 +108,7 @@ static void become(const struct servers *servers, const char *const *args)
 unsigned servers_start(struct servers *servers, const char *const *more)
 {
     g_assert(servers->n < SERVERS_MOST);
-    servers->ports[servers->n] = free_port();
+    int held = held_port(&servers->ports[servers->n]);
     g_autofree char *port = g_strdup_printf("%u", servers->ports[servers->n]);
     const char *args[ARGS_MOST] = {servers->program, "--port",     port,           "--bind", "127.0.0.1", "--save", "",
                                    "--dir",          servers->dir, "--appendonly", "no"};
@@ -118,6 +121,7 @@ unsigned servers_start(struct servers *servers, const char *const *more)
         g_error("%s cannot be started: %s", servers->program, g_strerror(errno));
     servers->pids[servers->n] = pid;
     wait_for(servers, servers->n, "PING", "PONG");
+    close(held);
     return servers->n++;
 }
 
@@ -132,10 +136,13 @@ static void own(const struct servers *servers, unsigned i, unsigned n)
 void servers_start_cluster(struct servers *servers, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        g_autofree char *bus = g_strdup_printf("%u", free_port());
+        uint16_t bus_port;
+        int held = held_port(&bus_port);
+        g_autofree char *bus = g_strdup_printf("%u", bus_port);
         g_autofree char *nodes = g_strdup_printf("nodes-%u.conf", i);
         const char *more[] = {"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-config-file", nodes, NULL};
         servers_start(servers, more);
+        close(held);
         own(servers, i, n);
         g_autofree char *meet = g_strdup_printf("CLUSTER MEET 127.0.0.1 %u %s", servers->ports[i], bus);
         if (i > 0)
