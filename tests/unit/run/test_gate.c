@@ -249,7 +249,7 @@ struct walk {
     const struct way *way;
     int moves;         /* of stages */
     atomic_bool runs;  /* or is about to */
-    bool waits;        /* at the gate, or because all are stopped */
+    atomic_bool waits; /* at the gate, or because all are stopped */
     atomic_bool acted; /* while somebody slept, or measured */
 };
 
@@ -316,9 +316,8 @@ static void on_point(void *self, const char *name)
 static void on_sleep(struct scene *scene, int64_t us)
 {
     struct walk *walk = (struct walk *)scene;
-    if (walk->acted || walk->way->asleep == NOTHING || !walk->waits)
-        return;
-    walk->acted = true;
+    if (walk->way->asleep == NOTHING || !walk->waits || atomic_exchange(&walk->acted, true))
+        return; /* beside it its hooks' threads sleep, too */
     command(walk, walk->way->asleep);
 }
 
