@@ -20,20 +20,41 @@ enum { TURN_LEAST_US = 50, TURN_MOST_US = 500, TURN_SHARE = 8 };
 /* Who asks a server how it feels sleeps for so long in between, and who watches a run, as nobody else does. */
 enum { ASKER_SLEEPS_US = 1000 * 1000, WATCHER_SLEEPS_US = 4000, WATCHER_FASTER = 5 };
 
+/* By then it has asked again, on a machine that has time for it. */
+#define ASKS_AGAIN_US (INT64_C(2) * ASKER_SLEEPS_US)
+
+static void asker_sleeps(struct scene *scene, const atomic_bool *cancel)
+{
+    atomic_store(&scene->asked_us, scene->fake.now_us);
+    if (!cancel || !atomic_load(cancel))
+        world_sleep_us(world_real(), TURN_MOST_US, NULL);
+    if (cancel && atomic_load(cancel)) /* it was its last */
+        atomic_store(&scene->asked_us, 0);
+}
+
+/* Who watches would find nothing but that its last answer is old. */
+static bool waits_for_asker(struct scene *scene)
+{
+    int64_t asked_us = atomic_load(&scene->asked_us);
+    return asked_us && atomic_load(&scene->feels) != SCENE_SILENT && scene->fake.now_us >= asked_us + ASKS_AGAIN_US;
+}
+
 /* Virtual time, but other threads are let go on meanwhile: who waits for another connection's lock must not use up its
- * ten virtual seconds before that one has had its turn. */
+ * ten virtual seconds before that one has had its turn. It stands while who asks a server is late. */
 static void scene_sleep(void *self, int64_t us, const atomic_bool *cancel)
 {
     struct scene *scene = self;
     bool feels = scene->faulty_mem.table.health != NULL;
-    if (cancel && atomic_load(cancel))
-        return;
     if (feels && us == ASKER_SLEEPS_US) {
-        world_sleep_us(world_real(), TURN_MOST_US, NULL);
+        asker_sleeps(scene, cancel);
         return;
     }
-    scene->fake.now_us += feels && us == WATCHER_SLEEPS_US ? WATCHER_FASTER * us : us;
-    scene->fake.wall_ms += us / 1000;
+    if (cancel && atomic_load(cancel))
+        return;
+    if (!feels || !waits_for_asker(scene)) {
+        scene->fake.now_us += feels && us == WATCHER_SLEEPS_US ? WATCHER_FASTER * us : us;
+        scene->fake.wall_ms += us / 1000;
+    }
     world_sleep_us(world_real(), CLAMP(us / TURN_SHARE, TURN_LEAST_US, TURN_MOST_US), NULL);
     if (scene->asleep)
         scene->asleep(scene, us);

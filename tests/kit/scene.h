@@ -56,6 +56,7 @@ struct scene {
 #define SCENE_SILENT GUARD_LEVELS /* … it has not answered yet */
     atomic_bool another;          /* a second server has come */
     atomic_uint asked;            /* how often */
+    atomic_int_fast64_t asked_us; /* … and when last, by the clock; 0: nobody asks */
     atomic_bool noted, shown;     /* whoever watches has told that a guard holds the work, and acted upon it */
 };
 
