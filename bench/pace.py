@@ -289,9 +289,8 @@ class Pace(Bench):
                  f" woken {woken:.0f} times a second more; {COST_PAIRS} times in turn")
 
     def measure_cost(self):
-        """Of servers with nothing else to do, and of those with live traffic, beside which a run on other servers of this machine tells what is no
-        request to them; and of a run at work, of which probes cannot be taken away, what as many requests more take. Signals alone are 0.05 %."""
-        self.cost("probes and signals, at rest", self.hardly_writing)
+        """Of servers with live traffic, beside which a run on other servers of this machine tells what is no request to them; of a run at work, of which
+        probes cannot be taken away, what as many requests more take; and of servers with nothing else to do. Signals alone are 0.05 %."""
         other = Pace(self.options, self.work, self.servers.cluster(self.options.shards, self.options.replicas))
         other.seed()
         self.live, load = Live(self.cluster, self.rate, self.options.window), f"beside {self.rate:,.0f} live requests/s"
@@ -306,6 +305,7 @@ class Pace(Bench):
         process.kill()
         process.communicate()
         self.live.end()
+        self.cost("probes and signals, at rest", self.hardly_writing)
 
     def stop_and_go(self, count):
         """A fixed rate that is taken to a trickle for each window above the promise."""
