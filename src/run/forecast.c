@@ -46,7 +46,7 @@ static bool earlier_rate(struct catalog *catalog, const char *spec, double *ret,
     if (!catalog_runs(catalog, mem, &runs, &n, error))
         return false;
     for (size_t i = 0; i < n && *ret <= 0; i++) {
-        double seconds = (double)(runs[i].updated_ms - runs[i].started_ms) / 1000;
+        double seconds = (double)MAX(runs[i].updated_ms - runs[i].started_ms, runs[i].worked_ms) / 1000;
         if (runs[i].state == RUN_DONE && strcmp(runs[i].spec_name, spec) == 0 && seconds > 0)
             *ret = (double)tally_sum(&runs[i].tally, OUTCOME_KIND_LISTED) / seconds;
     }

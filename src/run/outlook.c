@@ -17,9 +17,10 @@ uint64_t run_accounted(const struct run_row *run)
     return tally_sum(&run->tally, run->state == RUN_PROMOTING ? OUTCOME_KIND_PROMOTED : OUTCOME_KIND_LISTED);
 }
 
+/* By the clock of its work, which nobody sets. */
 static double rate_of(const struct run_row *run)
 {
-    double seconds = (double)(run->updated_ms - run->started_ms) / 1000;
+    double seconds = (double)run->worked_ms / 1000;
     bool moves = run->state == RUN_RUNNING && !is_back(run);
     return moves && seconds > 0 ? (double)run_accounted(run) / seconds : 0;
 }
