@@ -99,7 +99,7 @@ static void status_text(struct cli *cli, struct run_row *run, const struct look 
                 "  hooks       %" G_GUINT64_FORMAT " to be told, %" G_GUINT64_FORMAT
                 " failed: `sluice hooks %s` shows them\n",
                 look->hooks.waiting, look->hooks.failed, run->name);
-    if (look->limit.by && look->held && look->limit.words && look->guards.dog.kind != WATCHDOG_PAUSED)
+    if (look->limit.by && look->held && look->limit.words)
         fprintf(cli->out, "  slowed by   %s: %s\n", look->limit.by, look->limit.words);
     else if (slows_by_rate(look))
         fprintf(cli->out, "  slowed by   %s, %s\n", look->limit.by, units_rate(look->limit.rate_max_per_s, rate));

@@ -254,10 +254,13 @@ bool plan_is_one_piece(const struct plan *plan)
 }
 
 /* A record is read for its write and for its verification, in the target and, where that is another store that is read
- * by its keys, in the source. */
-static unsigned reads_each(const struct plan *plan)
+ * by its keys, in the source. What is written into a shadow is to be made live: that reads both, and writes. */
+static struct money_use use_of(const struct plan *plan)
 {
-    return plan->same_dataset || !plan->listed ? 2 : 4;
+    bool shadow = plan->write == WRITE_SHADOW;
+    return (struct money_use){.reads = plan->same_dataset || !plan->listed ? 2 : 4,
+                              .writes = shadow ? 2 : 1,
+                              .reads_to_write = shadow ? 2 : 0};
 }
 
 static int64_t source_until_ms(const struct plan *plan)
@@ -276,6 +279,7 @@ static void decide_defaults(struct plan *plan)
         plan->conflict = target->conflict;
     else
         plan->conflict = plan->spec->source.version ? CONFLICT_NEWER_WINS : CONFLICT_KEEP_LIVE;
+    const struct money_use use = use_of(plan);
     plan->limits = (struct plan_limits){.errors = plan->spec->protect.errors,
                                         .rejects = plan->spec->protect.rejects,
                                         .kept_live = plan->spec->protect.kept_live,
@@ -285,7 +289,7 @@ static void decide_defaults(struct plan *plan)
                                         .workers = MAX(plan->spec->workers, (uint32_t)PLAN_WORKERS),
                                         .skew_ms = plan->spec->protect.skew_ms,
                                         .priority = plan->spec->priority,
-                                        .rates = money_rates_of(&plan->spec->prices, reads_each(plan)),
+                                        .rates = money_rates_of(&plan->spec->prices, &use),
                                         .complete = plan->spec->complete,
                                         .source_until_ms = source_until_ms(plan),
                                         .budget = plan->spec->budget};

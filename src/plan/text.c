@@ -88,20 +88,22 @@ void plan_budget_price(struct plan_limits *io)
 static json_t *rates_json(const struct plan_limits *limits)
 {
     const struct money_rates *rates = &limits->rates;
-    return json_pack("{s:f, s:f, s:f, s:f, s:s, s:f, s:I}", "read", rates->read, "write", rates->write, "byte_read",
-                     rates->byte_read, "byte_written", rates->byte_written, "currency", rates->currency, "complete",
-                     limits->complete.share, "within_ms", (json_int_t)limits->complete.ms);
+    return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:s, s:f, s:I}", "read", rates->read, "write", rates->write,
+                     "byte_read", rates->byte_read, "byte_written", rates->byte_written, "back_read", rates->back_read,
+                     "back_write", rates->back_write, "currency", rates->currency, "complete", limits->complete.share,
+                     "within_ms", (json_int_t)limits->complete.ms);
 }
 
-/* Likewise. */
+/* Likewise; and one of those that have, what taking back costs. */
 static bool rates_take(json_t *object, struct plan_limits *ret)
 {
     struct money_rates *rates = &ret->rates;
     const char *currency = "";
     json_int_t ms = 0;
-    if (object && json_unpack(object, "{s:F, s:F, s:F, s:F, s:s, s:F, s:I}", "read", &rates->read, "write",
+    if (object && json_unpack(object, "{s:F, s:F, s:F, s:F, s?F, s?F, s:s, s:F, s:I}", "read", &rates->read, "write",
                               &rates->write, "byte_read", &rates->byte_read, "byte_written", &rates->byte_written,
-                              "currency", &currency, "complete", &ret->complete.share, "within_ms", &ms) != 0)
+                              "back_read", &rates->back_read, "back_write", &rates->back_write, "currency", &currency,
+                              "complete", &ret->complete.share, "within_ms", &ms) != 0)
         return false;
     g_strlcpy(rates->currency, currency, sizeof rates->currency);
     ret->complete.ms = ms;

@@ -70,6 +70,7 @@ struct batch_work {
     struct set_digest read, written;
     struct slice cursor;
     bool last;
+    bool within; /* what it writes needs room of the budget */
     bool any_applied;
     size_t met;    /* items where something live stood when they were first looked at */
     bool has_undo; /* it has logged intents */

@@ -24,7 +24,7 @@ struct spec_budget budget_used_by(const struct run_row *run, const struct money_
     return (struct spec_budget){.records = run->tally.of[OUTCOME_WRITTEN] + run->tally.of[OUTCOME_DELETED],
                                 .bytes = run->bytes_written,
                                 .time_ms = run->worked_ms,
-                                .cost = outlay_cost(run, rates)};
+                                .cost = outlay_cost_of(&run->tally, run->bytes_read, run->bytes_written, rates)};
 }
 
 void budget_begin(struct budget *budget, const struct run_row *run, int64_t now_us)
@@ -38,6 +38,7 @@ void budget_begin(struct budget *budget, const struct run_row *run, int64_t now_
     budget->reserved_cost = 0;
     budget->reserved_records = budget->reserved_bytes = 0;
     budget->since_us = now_us;
+    budget->next_bytes = budget->next_cost = 0;
     budget->spent = false;
 }
 
@@ -73,13 +74,13 @@ int64_t budget_end(struct budget *budget, int64_t now_us)
 /* --- room --------------------------------------------------------------------------------------------------------- */
 
 /* How much of `wish` there is, and what that means. */
-static enum budget_answer room_for(uint64_t limit, uint64_t used, uint64_t reserved, size_t least, size_t *io)
+static enum budget_answer room_for(uint64_t limit, uint64_t used, uint64_t reserved, size_t *io)
 {
     if (limit == 0)
         return BUDGET_TAKEN;
     if (used >= limit)
         return BUDGET_SPENT;
-    if (used + reserved >= limit || (reserved > 0 && limit - used - reserved < least))
+    if (used + reserved >= limit)
         return BUDGET_LATER;
     *io = (size_t)MIN(*io, limit - used - reserved);
     return BUDGET_TAKEN;
@@ -106,8 +107,6 @@ static enum budget_answer room_to_pay(const struct budget *budget, uint64_t limi
         io->records = MAX((size_t)((double)io->records * left / most), 1);
         io->bytes = MAX((size_t)((double)io->bytes * left / most), 1);
     }
-    if (io->bytes < io->least_bytes && budget->reserved_cost > 0)
-        return BUDGET_LATER;
     io->cost = fmin(left, most_of(&budget->rates, io));
     return BUDGET_TAKEN;
 }
@@ -117,9 +116,8 @@ enum budget_answer budget_take(struct budget *budget, const struct spec_budget *
 {
     auto_hold(&budget->lock);
     struct budget_room room = *io;
-    enum budget_answer records = room_for(limit->records, budget->records, budget->reserved_records, 1, &room.records);
-    enum budget_answer bytes =
-        room_for(limit->bytes, budget->bytes, budget->reserved_bytes, io->least_bytes, &room.bytes);
+    enum budget_answer records = room_for(limit->records, budget->records, budget->reserved_records, &room.records);
+    enum budget_answer bytes = room_for(limit->bytes, budget->bytes, budget->reserved_bytes, &room.bytes);
     enum budget_answer cost = room_to_pay(budget, limit->cost, &room);
     bool late = limit->time_ms && budget->worked_ms + uncounted_ms(budget, now_us) >= limit->time_ms;
     budget->spent |= late || records == BUDGET_SPENT || bytes == BUDGET_SPENT || cost == BUDGET_SPENT;
@@ -134,12 +132,55 @@ enum budget_answer budget_take(struct budget *budget, const struct spec_budget *
     return BUDGET_TAKEN;
 }
 
-void budget_give(struct budget *budget, const struct budget_room *room, const struct budget_room *used)
+/* The lock is held. */
+static void give_back(struct budget *budget, const struct budget_room *room)
 {
-    auto_hold(&budget->lock);
     budget->reserved_records -= MIN(room->records, budget->reserved_records);
     budget->reserved_bytes -= MIN(room->bytes, budget->reserved_bytes);
     budget->reserved_cost = fmax(0, budget->reserved_cost - room->cost);
+}
+
+static enum budget_answer fits(double limit, double used, double reserved, double need)
+{
+    if (limit <= 0 || used + reserved + need <= limit)
+        return BUDGET_TAKEN;
+    return used + need <= limit ? BUDGET_LATER : BUDGET_SPENT;
+}
+
+/* Whoever waits holds none of it, so that nobody waits for him. */
+enum budget_answer budget_fit(struct budget *budget, const struct spec_budget *limit, const struct budget_room *need,
+                              bool must, struct budget_room *io)
+{
+    auto_hold(&budget->lock);
+    struct budget_room held = {.bytes = io->bytes, .cost = io->cost};
+    give_back(budget, &held);
+    io->bytes = 0;
+    io->cost = 0;
+    enum budget_answer bytes =
+        fits((double)limit->bytes, (double)budget->bytes, (double)budget->reserved_bytes, (double)need->bytes);
+    enum budget_answer cost = fits((double)limit->cost, budget->cost, budget->reserved_cost, need->cost);
+    enum budget_answer worse = MAX(bytes, cost);
+    if (worse != BUDGET_TAKEN && !must)
+        return worse;
+    io->bytes = need->bytes;
+    io->cost = need->cost;
+    budget->reserved_bytes += need->bytes;
+    budget->reserved_cost += need->cost;
+    return BUDGET_TAKEN;
+}
+
+void budget_end_before(struct budget *budget, const struct budget_room *need)
+{
+    auto_hold(&budget->lock);
+    budget->next_bytes = (double)need->bytes;
+    budget->next_cost = need->cost;
+    budget->spent = true;
+}
+
+void budget_give(struct budget *budget, const struct budget_room *room, const struct budget_room *used)
+{
+    auto_hold(&budget->lock);
+    give_back(budget, room);
     if (!used)
         return;
     budget->records += used->records;
@@ -231,4 +272,27 @@ const struct budget_share *budget_reached(const struct budget_share *shares, siz
         if (shares[i].used + shares[i].step > shares[i].limit)
             return &shares[i];
     return NULL;
+}
+
+char *budget_reached_words(const struct budget_share *share)
+{
+    char next[UNITS_TEXT] = "";
+    if (share->used >= share->limit)
+        return g_strdup(share->words);
+    for (size_t i = 0; i < BUDGET_KEYS; i++)
+        if (strcmp(KEYS[i].key, share->key) == 0)
+            KEYS[i].text(share->step, next);
+    const char *currency = strcmp(share->key, BUDGET_COST) == 0 ? strchr(share->most, ' ') : NULL;
+    return g_strdup_printf("%s, and the next record takes %s%s", share->words, next, currency ? currency : "");
+}
+
+void budget_step(struct budget *budget, struct budget_share *io, size_t n)
+{
+    auto_hold(&budget->lock);
+    for (size_t i = 0; i < n; i++) {
+        double next = strcmp(io[i].key, BUDGET_BYTES) == 0  ? budget->next_bytes
+                      : strcmp(io[i].key, BUDGET_COST) == 0 ? budget->next_cost
+                                                            : 0;
+        io[i].step = MAX(io[i].step, (uint64_t)next);
+    }
 }

@@ -1,10 +1,11 @@
 /* The budget of a run: how many records and bytes it may write, and for how long its workers may be at work.
  *
  * Shared by all workers. Before a batch is read, room for it is reserved: so many records as are left and as nobody
- * else has reserved, and as many bytes as a batch may read. Its checkpoint gives back what it did not use. Records
- * therefore never pass their budget; bytes by no more than one record, and what a transform adds to the batches
- * reserved; time by no more than the batches in flight. Money is reserved for the most that a batch may cost, and
- * therefore not passed but by what the bytes cost by which its bytes may pass their room.
+ * else has reserved, as many bytes as a batch may read, and what that may cost. Before anything of it is written, what
+ * it will write is known, and takes the place of the guess (budget_fit()): a batch for which too little is left is made
+ * smaller, and a record for which too little is left is not written. Its checkpoint gives back what it did not use.
+ * Records, bytes and money therefore never pass their budget, but by what is decided anew of a batch when some of it is
+ * written already; time by no more than the batches in flight.
  *
  * What is used comes from the run's totals, which only checkpoints move: it is the same after any death. Time is that
  * of the world's monotonic clock, kept with each checkpoint. docs/budgets.md is the user's page. */
@@ -22,6 +23,7 @@ struct budget {
     int64_t worked_ms;                         /* by the checkpoints */
     struct money_rates rates;                  /* by which it costs … */
     double cost, reserved_cost;                /* … so much: used, and reserved, in millionths */
+    double next_bytes, next_cost;              /* of the record for which too little was left; 0: there was none */
     int64_t since_us;                          /* at work, and not in worked_ms, since then; 0: not at work */
     bool spent;                                /* somebody asked in vain: it stays so until budget_begin() */
 };
@@ -45,11 +47,16 @@ enum budget_answer {
 struct budget_room {
     size_t records, bytes; /* 0, 0: none */
     double cost;           /* reserved: at most; used: what it came to */
-    size_t least_bytes;    /* wished for: less than that is no room, unless nobody else has any to give back */
 };
 /* Room for at most so many; *io says how much there is. Records that are wished for beyond the room are not read. */
 enum budget_answer budget_take(struct budget *budget, const struct spec_budget *limit, int64_t now_us,
                                struct budget_room *io);
+/* The bytes and the cost of the batch that *io is for are `need`: its room is just that from now on. LATER: none of it,
+ * until others have given theirs back; SPENT: none of it, and never. `must`: whatever there is. */
+enum budget_answer budget_fit(struct budget *budget, const struct spec_budget *limit, const struct budget_room *need,
+                              bool must, struct budget_room *io);
+/* A record that needs so much does not fit into what is left: it is spent. */
+void budget_end_before(struct budget *budget, const struct budget_room *need);
 /* Gives the room back; `used` (NULL: nothing) is what a checkpoint counts of it. */
 void budget_give(struct budget *budget, const struct budget_room *room, const struct budget_room *used);
 
@@ -73,3 +80,7 @@ size_t budget_shares(const struct spec_budget *limit, const struct spec_budget *
 void budget_shares_done(struct budget_share *shares, size_t n);
 /* The first that leaves no room for a step; NULL: none. */
 const struct budget_share *budget_reached(const struct budget_share *shares, size_t n);
+/* What is used of it; of one that the next record alone would pass, also what that takes. The caller frees. */
+char *budget_reached_words(const struct budget_share *share);
+/* The step is that of the record for which too little was left. */
+void budget_step(struct budget *budget, struct budget_share *io, size_t n);

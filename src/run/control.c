@@ -363,12 +363,31 @@ static bool limits_now(struct catalog *catalog, const struct run_row *run, struc
     return limits_take_settings(limits, catalog, run->id, mem, error);
 }
 
+/* One of which too little was left for a record: its pause says so, and of what limit. */
+static const struct budget_share *share_told_of(const struct run_row *run, const struct budget_share *shares, size_t n)
+{
+    for (size_t i = 0; i < n && g_strcmp0(run->pauser, PAUSER_BUDGET) == 0; i++)
+        if (run->reason && strstr(run->reason, shares[i].words))
+            return &shares[i];
+    return NULL;
+}
+
+/* What is taken back, or made live, no budget stops. */
+static bool is_forwards(const struct run_row *run)
+{
+    return run->back_stage == UINT32_MAX && tally_sum(&run->tally, OUTCOME_KIND_PROMOTED) == 0;
+}
+
 /* The key of the budget that a paused run has used up: nothing but `set` lets it go on. */
 static const char *spent_key(const struct run_row *run, const struct run_limit *limit)
 {
     struct budget_share shares[BUDGET_KEYS];
+    if (run->state != RUN_PAUSED || !is_forwards(run))
+        return NULL;
     size_t n = budget_shares(&limit->budget, &limit->used, shares);
-    const struct budget_share *reached = run->state == RUN_PAUSED ? budget_reached(shares, n) : NULL;
+    const struct budget_share *reached = budget_reached(shares, n);
+    if (!reached)
+        reached = share_told_of(run, shares, n);
     const char *key = reached ? reached->key : NULL;
     budget_shares_done(shares, n);
     return key;
@@ -383,6 +402,12 @@ static bool waited_lately(const struct run_row *run)
     return at_work && run->limited_ms > 0 && run->updated_ms - run->limited_ms <= LATELY_MS;
 }
 
+/* No pace holds back what does not move. */
+static bool stands_still(enum run_state state)
+{
+    return state == RUN_PAUSED || state == RUN_HALTED || state == RUN_INTERRUPTED;
+}
+
 /* What was written down lately by whoever is at work. */
 static bool take_live(struct catalog *catalog, const struct run_row *run, struct arena *mem, struct run_limit *ret,
                       GError **error)
@@ -395,7 +420,7 @@ static bool take_live(struct catalog *catalog, const struct run_row *run, struct
     if (!json || catalog_now_ms(catalog) - at_ms > LATELY_MS)
         return true;
     ret->live = json; /* what servers feel is told also while nothing of it holds the run back */
-    if (!govern_words(json, &words))
+    if (stands_still(run->state) || !govern_words(json, &words))
         return true;
     ret->by = words.limited_by;
     ret->words = arena_text(mem, slice_of_text(words.text));

@@ -468,6 +468,7 @@ static bool is_spent(struct crew *crew, const struct spec_budget *was)
     if (!budget_is_spent(&shared->budget) || same_limits(&limit, was))
         return budget_is_spent(&shared->budget);
     size_t n = budget_shares(&limit, &used, shares);
+    budget_step(&shared->budget, shares, n);
     bool reached = budget_reached(shares, n) != NULL;
     budget_shares_done(shares, n);
     return reached;

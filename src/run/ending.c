@@ -189,12 +189,14 @@ bool ending_by_budget(struct hold *hold, struct run_result *ret, GError **error)
     struct money_rates rates = limits_rates(&hold->shared.limits);
     struct spec_budget limit = limits_budget(&hold->shared.limits), used = budget_used_by(&hold->run, &rates);
     size_t n = budget_shares(&limit, &used, shares);
+    budget_step(&hold->shared.budget, shares, n);
     const struct budget_share *share = budget_reached(shares, n);
+    g_autofree char *words = share ? budget_reached_words(share) : g_strdup("it was changed meanwhile");
     g_autofree char *text =
         ending_words("the budget is spent: %s (%s); `sluice set %s %s=…`, then `sluice resume %s` goes on, `sluice "
                      "rollback %s` takes the run back",
-                     share ? share->words : "it was changed meanwhile", share ? share->key : "budget", hold->run.name,
-                     share ? share->key : BUDGET_RECORDS, hold->run.name, hold->run.name);
+                     words, share ? share->key : "budget", hold->run.name, share ? share->key : BUDGET_RECORDS,
+                     hold->run.name, hold->run.name);
     budget_shares_done(shares, n);
     if (!hold_pause(hold, PAUSER_BUDGET, text, NULL, error))
         return false;

@@ -23,7 +23,6 @@ struct exec {
     int64_t ended_us;        /* the step before; 0: none */
     int64_t cpu_ns;          /* the thread's, accounted for so far */
     struct budget_room room; /* of the budget, reserved for the batch */
-    size_t least_bytes;      /* of it: a record that takes so many waits for them; 0: none does */
     uint64_t fence_ns;       /* of it, what the target's session has spent on fences so far */
 };
 
@@ -335,8 +334,7 @@ static enum budget_answer room_take(struct exec *exec, struct op_scan *scan)
 {
     struct exec_shared *shared = exec->shared;
     struct spec_budget limit = limits_budget(&shared->limits);
-    struct budget_room room = {
-        .records = scan->max_records, .bytes = scan->max_bytes, .least_bytes = exec->least_bytes};
+    struct budget_room room = {.records = scan->max_records, .bytes = scan->max_bytes};
     if (shared->job->kind != JOB_FORWARD)
         return BUDGET_TAKEN;
     scan->within = limit.bytes || limit.cost;
@@ -352,17 +350,25 @@ static enum budget_answer room_take(struct exec *exec, struct op_scan *scan)
     return answer;
 }
 
-/* Nobody knows how large a record is before it is read. One that is larger than the room that is left waits until
- * others have given theirs back, and is the last one if that is still too little. */
-static enum budget_answer room_keep(struct exec *exec, const struct op_scan *scan)
+static double cost_of(struct exec *exec, const struct tally *tally, uint64_t bytes_read, uint64_t bytes_written)
 {
-    struct op_scan one = {.max_records = scan->n, .max_bytes = scan->bytes};
-    exec->least_bytes = scan->within && scan->bytes > exec->room.bytes ? scan->bytes : 0;
-    if (exec->least_bytes == 0)
-        return BUDGET_TAKEN;
-    enum budget_answer answer = room_take(exec, &one);
-    exec->least_bytes = answer == BUDGET_TAKEN ? 0 : exec->least_bytes;
-    return answer;
+    struct money_rates rates = limits_rates(&exec->shared->limits);
+    return (double)outlay_cost_of(tally, bytes_read, bytes_written, &rates);
+}
+
+/* What the batch may need was reserved; what it does need is known now. */
+static bool do_room(struct exec *exec, struct op *op, GError **error)
+{
+    struct budget *budget = &exec->shared->budget;
+    struct spec_budget limit = limits_budget(&exec->shared->limits);
+    struct budget_room need = {.bytes = op->room.bytes_written,
+                               .cost = cost_of(exec, &op->room.tally, op->room.bytes_read, op->room.bytes_written)};
+    op->room.answer = budget_fit(budget, &limit, &need, op->room.must, &exec->room);
+    if (op->room.answer == BUDGET_LATER)
+        wait_off(exec, ROOM_WAIT_US);
+    else if (op->room.answer == BUDGET_SPENT && op->room.least)
+        budget_end_before(budget, &need);
+    return true;
 }
 
 /* --- whether the source was changed at all since a batch was read: where it was not, nobody need look again ---------
@@ -430,10 +436,7 @@ static bool do_scan(struct exec *exec, struct op *op, GError **error)
         return false;
     struct call call = source_call(exec, op->scan.mem);
     call.no_etag = !exec->shared->job->rules.same_dataset; /* else what is read is what is written over */
-    if (!feed_next(exec->feed, &call, &op->scan, error))
-        return false;
-    op->scan.budget = room_keep(exec, &op->scan);
-    return true;
+    return feed_next(exec->feed, &call, &op->scan, error);
 }
 
 static bool do_read(struct exec *exec, struct op *op, GError **error)
@@ -604,12 +607,6 @@ static void take_split(struct exec *exec, uint64_t at)
     sharing_add(&exec->shared->sharing);
 }
 
-static double cost_of(struct exec *exec, const struct checkpoint *row)
-{
-    struct money_rates rates = limits_rates(&exec->shared->limits);
-    return (double)outlay_cost_of(&row->tally, row->bytes_read, row->bytes_written, &rates);
-}
-
 /* From the grant, or the checkpoint before. */
 static int64_t batch_ms(const struct exec *exec)
 {
@@ -626,7 +623,7 @@ static bool do_checkpoint(struct exec *exec, struct op *op, GError **error)
     const struct tally *tally = &row->tally;
     struct budget_room used = {.records = tally->of[OUTCOME_WRITTEN] + tally->of[OUTCOME_DELETED],
                                .bytes = row->bytes_written,
-                               .cost = cost_of(exec, row)};
+                               .cost = cost_of(exec, tally, row->bytes_read, row->bytes_written)};
     row->limited_ms = atomic_load(&exec->shared->rate.waited_ms);
     if (exec->shared->job->kind == JOB_FORWARD)
         row->worked_ms += budget_worked_ms(&exec->shared->budget, world_monotonic_us(exec->shared->world));
@@ -655,28 +652,12 @@ static bool do_end(struct exec *exec, struct op *op, GError **error)
 }
 
 static bool (*const STEPS[OP_KIND_COUNT])(struct exec *, struct op *, GError **) = {
-    [OP_GRANT] = do_grant,
-    [OP_LANE_OPEN] = do_lane_open,
-    [OP_TAIL] = do_tail,
-    [OP_CUT] = do_cut,
-    [OP_OPEN] = do_open,
-    [OP_SCAN] = do_scan,
-    [OP_READ] = do_read,
-    [OP_LOOK] = do_look,
-    [OP_STANDS] = do_stands,
-    [OP_LOG] = do_log,
-    [OP_CAS] = do_cas,
-    [OP_FENCE] = do_fence,
-    [OP_OUTCOME] = do_outcome,
-    [OP_REFUSE] = do_refuse,
-    [OP_SINK] = do_sink,
-    [OP_PUBLISH] = do_publish,
-    [OP_SETTLE] = do_settle,
-    [OP_SYNC] = do_sync,
-    [OP_CHECKPOINT] = do_checkpoint,
-    [OP_WAIT] = do_wait,
-    [OP_IDLE] = do_idle,
-    [OP_END] = do_end,
+    [OP_GRANT] = do_grant,     [OP_LANE_OPEN] = do_lane_open, [OP_TAIL] = do_tail,     [OP_CUT] = do_cut,
+    [OP_OPEN] = do_open,       [OP_SCAN] = do_scan,           [OP_READ] = do_read,     [OP_LOOK] = do_look,
+    [OP_STANDS] = do_stands,   [OP_ROOM] = do_room,           [OP_LOG] = do_log,       [OP_CAS] = do_cas,
+    [OP_FENCE] = do_fence,     [OP_OUTCOME] = do_outcome,     [OP_REFUSE] = do_refuse, [OP_SINK] = do_sink,
+    [OP_PUBLISH] = do_publish, [OP_SETTLE] = do_settle,       [OP_SYNC] = do_sync,     [OP_CHECKPOINT] = do_checkpoint,
+    [OP_WAIT] = do_wait,       [OP_IDLE] = do_idle,           [OP_END] = do_end,
 };
 
 /* Every try is a call; one that failed for good ends the process anyway. */

@@ -473,6 +473,12 @@ void limits_back(struct limits *limits, bool back)
     limits->back = back;
 }
 
+bool limits_goes_back(struct limits *limits)
+{
+    auto_hold(&limits->lock);
+    return limits->back;
+}
+
 bool limits_hurries(struct limits *limits)
 {
     auto_hold(&limits->lock);

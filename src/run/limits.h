@@ -65,6 +65,7 @@ double limits_slowed_per_s(struct limits *limits); /* 0: it is not */
 void limits_back(struct limits *limits, bool back);
 /* It is taken back, and somebody has said that nothing is to hold it: neither rate nor promise nor guard. */
 bool limits_hurries(struct limits *limits);
+bool limits_goes_back(struct limits *limits); /* what is at work is taken back */
 void limits_guards(struct limits *limits, struct guards_limits *ret);
 uint32_t limits_workers(struct limits *limits);
 uint32_t limits_priority(struct limits *limits);

@@ -25,6 +25,7 @@
     ROW(STANDS, "stands", true, true)          /* which checkpointed writes the servers still have */                  \
     ROW(READ, "read", true, true)              /* images in the target */                                              \
     ROW(LOOK, "look", true, true)              /* images in the source, again */                                       \
+    ROW(ROOM, "room", true, false)             /* of the budget, for what is about to be written */                    \
     ROW(LOG, "log", false, false)              /* undo intents, durable */                                             \
     ROW(CAS, "cas", false, true)               /* numbered writes */                                                   \
     ROW(FENCE, "fence", true, true)            /* which of them were applied */                                        \
@@ -72,9 +73,9 @@ struct scanned {
 
 struct op_scan {
     size_t max_records, max_bytes; /* in */
-    bool within;                   /* in: of more bytes than that there is one record at most */
+    bool within;                   /* out: what is to be written needs ROOM, and of more bytes there is one record */
     bool again;                    /* in: from where the newest batch of the partition began, which came to nothing */
-    enum budget_answer budget;     /* out: unless there was room for it, nothing was read, or it is read `again` */
+    enum budget_answer budget;     /* out: unless there was room for it nothing was read */
     struct arena *mem;
     struct scanned *rows; /* out */
     size_t n;
@@ -125,6 +126,13 @@ struct op {
             bool small;   /* LOOK: as struct call has it */
             bool unmoved; /* out, LOOK: nothing was changed since the batch was scanned, and nothing read */
         } read;           /* READ and LOOK */
+        struct {
+            struct tally tally; /* what its checkpoint would count: records read, written, deleted … */
+            uint64_t bytes_read, bytes_written;
+            bool least;                /* … and no smaller batch is possible */
+            bool must;                 /* some of it is written: it is finished, whatever is left */
+            enum budget_answer answer; /* out. LATER: ask again; SPENT: never, of a batch that is not smaller */
+        } room;
         struct {
             struct undo_batch batch;
             struct undo_position ret;

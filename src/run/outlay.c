@@ -14,9 +14,15 @@ uint64_t outlay_cost_of(const struct tally *tally, uint64_t bytes_read, uint64_t
                           (double)bytes_read * rates->byte_read + (double)bytes_written * rates->byte_written);
 }
 
+uint64_t outlay_back(const struct tally *tally, const struct money_rates *rates)
+{
+    double looked = (double)tally_sum(tally, OUTCOME_KIND_BACK), restored = (double)tally->of[OUTCOME_RESTORED];
+    return (uint64_t)ceil(looked * rates->back_read + restored * rates->back_write);
+}
+
 uint64_t outlay_cost(const struct run_row *run, const struct money_rates *rates)
 {
-    return outlay_cost_of(&run->tally, run->bytes_read, run->bytes_written, rates);
+    return outlay_cost_of(&run->tally, run->bytes_read, run->bytes_written, rates) + outlay_back(&run->tally, rates);
 }
 
 /* At the pace from its beginning to now. The wall clock may have been set back since: so long it has worked at least.
@@ -38,7 +44,8 @@ struct outlay outlay_of(const struct run_row *run, const struct money_rates *rat
                              .due_ms = complete->ms ? run->started_ms + complete->ms : 0};
     if (!outlook.known)
         return outlook;
-    outlook.in_all = (uint64_t)((double)outlook.cost * fmax(1, all / done));
+    uint64_t back = outlay_back(&run->tally, rates);
+    outlook.in_all = (uint64_t)((double)(outlook.cost - back) * fmax(1, all / done)) + back;
     forecast(&outlook, run, done, ceil(complete->share * all), run_state_over(run->state) ? run->updated_ms : now_ms);
     return outlook;
 }

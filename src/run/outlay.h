@@ -5,9 +5,11 @@
 #include "catalog/catalog.h"
 #include "spec/money.h"
 
-/* What its totals cost, in millionths: the verification of what was read is in it from the beginning, so that a cap
- * holds for both. */
+/* What its totals cost, in millionths: the verification of what was read, and the promotion of what was written into a
+ * shadow, are in it from the beginning, so that a cap holds for all. */
 uint64_t outlay_cost(const struct run_row *run, const struct money_rates *rates);
+/* … of that what was taken back, which no cap stops; and without it: */
+uint64_t outlay_back(const struct tally *tally, const struct money_rates *rates);
 uint64_t outlay_cost_of(const struct tally *tally, uint64_t bytes_read, uint64_t bytes_written,
                         const struct money_rates *rates);
 

@@ -66,8 +66,39 @@ void round_begin(struct worker *worker)
         return;
     if (gather_reads(worker) > 0)
         worker->phase = PHASE_READ;
+    else if (!decide_open(worker))
+        worker->phase = PHASE_LOOK;
     else
-        worker->phase = decide_open(worker) ? PHASE_LOG : PHASE_LOOK;
+        worker->phase = worker->batch.within ? PHASE_ROOM : PHASE_LOG;
+}
+
+/* A key that is about to be written: of an append-only target all that is wanted is. */
+static bool will_be_written(const struct worker *worker, const struct item *item)
+{
+    return worker->job->plan->sink ? item->state != ITEM_ENDED && !item->want_delete : item->state == ITEM_PENDING;
+}
+
+/* What the batch's checkpoint is to count, were all of this round applied. */
+void round_room(struct worker *worker, struct op *op)
+{
+    struct batch_work *batch = &worker->batch;
+    g_autofree bool *writes = g_new0(bool, batch->rows->len + 1);
+    op->kind = OP_ROOM;
+    op->room.bytes_read = batch->bytes_read;
+    op->room.bytes_written = batch->bytes_written;
+    op->room.tally.of[OUTCOME_READ] = batch->rows->len;
+    op->room.least = batch->rows->len <= 1;
+    op->room.must = batch->has_undo;
+    for (size_t i = 0; i < batch->items->len; i++) {
+        const struct item *item = batch_item(batch, i);
+        bool counts = will_be_written(worker, item) || item->has_ours;
+        if (will_be_written(worker, item))
+            op->room.bytes_written += item->raw.len;
+        if (counts && item->row != ROW_NOBODY)
+            writes[item->row] = true;
+    }
+    for (size_t i = 0; i < batch->rows->len; i++)
+        op->room.tally.of[OUTCOME_WRITTEN] += writes[i];
 }
 
 /* Whether an earlier item writes the key of this one in this round. */

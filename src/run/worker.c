@@ -277,11 +277,10 @@ static void scan_done(struct worker *worker, struct op *op)
     struct batch_work *batch = &worker->batch;
     if (op->scan.budget == BUDGET_SPENT)
         worker->phase = PHASE_END;
-    if (op->scan.budget != BUDGET_TAKEN) {
-        worker->again |= op->scan.n > 0;
+    if (op->scan.budget != BUDGET_TAKEN)
         return;
-    }
     worker->again = false;
+    batch->within = op->scan.within;
     batch->cursor = op->scan.cursor;
     batch->last = op->scan.done;
     batch->bytes_read = op->scan.bytes;
@@ -290,9 +289,19 @@ static void scan_done(struct worker *worker, struct op *op)
     if (worker->error)
         worker_fail(worker, NULL);
     else if (worker->job->plan->sink)
-        worker->phase = PHASE_LOOK;
+        worker->phase = batch->within ? PHASE_ROOM : PHASE_LOOK;
     else
         round_begin(worker);
+}
+
+/* Before anything of it is written down. What does not fit into what is left of the budget begins again with fewer
+ * records; one for which nothing is left is the first that is not written. */
+static void room_done(struct worker *worker, struct op *op)
+{
+    if (op->room.answer == BUDGET_TAKEN)
+        worker->phase = worker->job->plan->sink ? PHASE_LOOK : PHASE_LOG;
+    else if (op->room.answer == BUDGET_SPENT && !begins_again(worker))
+        worker->phase = PHASE_END;
 }
 
 static void read_next(struct worker *worker, struct op *op)
@@ -628,6 +637,7 @@ static uint64_t split_place(const struct worker *worker)
 static void checkpoint_next(struct worker *worker, struct op *op)
 {
     struct batch_work *batch = &worker->batch;
+    enum job_kind kind = worker->job->kind; /* bytes are what goes forwards, in a run's totals and its budget */
     struct checkpoint row = {.run = worker->job->run,
                              .part = worker->grant.part.part,
                              .lane = worker->lane.lane,
@@ -635,8 +645,8 @@ static void checkpoint_next(struct worker *worker, struct op *op)
                              .cursor = batch->cursor,
                              .index = worker->index + batch->rows->len,
                              .tally = batch->tally,
-                             .bytes_read = batch->bytes_read,
-                             .bytes_written = batch->bytes_written,
+                             .bytes_read = kind == JOB_FORWARD ? batch->bytes_read : 0,
+                             .bytes_written = kind == JOB_FORWARD ? batch->bytes_written : 0,
                              .read = batch->read,
                              .written = batch->written,
                              .undo = {worker->undo_from.segment, worker->undo_from.offset},
@@ -644,8 +654,7 @@ static void checkpoint_next(struct worker *worker, struct op *op)
                              .conditions = worker->conditions,
                              .last = batch->last};
     op->kind = OP_CHECKPOINT;
-    if ((worker->job->kind != JOB_PROMOTE && !batch_outcomes(batch, &row.outcomes)) ||
-        !tail_claims(worker, &row.claims)) {
+    if ((kind != JOB_PROMOTE && !batch_outcomes(batch, &row.outcomes)) || !tail_claims(worker, &row.claims)) {
         worker_fail_memory(worker, SLICE_EMPTY);
         op->kind = OP_END;
         return;
@@ -717,6 +726,7 @@ static const struct phase_row PHASES[PHASE_COUNT] = {
     [PHASE_OPEN] = {open_next, open_done, false, STOPS_HERE},
     [PHASE_SCAN] = {scan_next, scan_done, false, STOPS_HERE, true},
     [PHASE_READ] = {read_next, read_done, false, STOPS_UNLOGGED, true},
+    [PHASE_ROOM] = {round_room, room_done, false, STOPS_UNLOGGED},
     [PHASE_LOG] = {round_log, log_done, false, STOPS_UNLOGGED},
     [PHASE_CAS] = {round_cas, round_written, true, STOPS_NOT, true},
     [PHASE_FENCE] = {fence_next, fence_done, false, STOPS_NOT, true},

@@ -19,6 +19,7 @@ enum phase {
     PHASE_OPEN,
     PHASE_SCAN,
     PHASE_READ,
+    PHASE_ROOM,
     PHASE_LOG,
     PHASE_CAS,
     PHASE_FENCE,
@@ -182,7 +183,8 @@ void promote_row(struct worker *worker, size_t row);
 void promote_decide(struct worker *worker, struct item *item);
 
 /* round.c */
-void round_begin(struct worker *worker); /* decides the next phase: READ, LOG, or beyond */
+void round_begin(struct worker *worker); /* decides the next phase: READ, ROOM, LOG, or beyond */
+void round_room(struct worker *worker, struct op *op);
 void round_log(struct worker *worker, struct op *op);
 void round_logged(struct worker *worker, struct op *op);
 void round_cas(struct worker *worker, struct op *op);

@@ -15,17 +15,20 @@ bool money_given(const struct money_rates *rates)
     return rates->read > 0 || rates->write > 0 || rates->byte_read > 0 || rates->byte_written > 0;
 }
 
-struct money_rates money_rates_of(const struct money_prices *prices, unsigned reads_each)
+struct money_rates money_rates_of(const struct money_prices *prices, const struct money_use *use)
 {
-    struct money_rates rates = {.read = (double)prices->reads * reads_each / 1e6,
-                                .write = (double)prices->writes / 1e6,
+    double read = (double)prices->reads / 1e6, write = (double)prices->writes / 1e6;
+    struct money_rates rates = {.read = read * use->reads,
+                                .write = write * use->writes + read * use->reads_to_write,
+                                .back_read = read,
+                                .back_write = write,
                                 .byte_read = (double)prices->egress * SOURCE_READS / GIB,
                                 .byte_written = (double)prices->written / GIB};
     memcpy(rates.currency, prices->currency, sizeof rates.currency);
     return rates;
 }
 
-bool money_parse(const char *text, uint64_t *ret)
+bool money_parse_price(const char *text, uint64_t *ret)
 {
     const char *point = strchr(text, '.');
     size_t whole = point ? (size_t)(point - text) : strlen(text), behind = point ? strlen(point + 1) : 0;
@@ -39,7 +42,16 @@ bool money_parse(const char *text, uint64_t *ret)
         !int_parse_u64(slice_of((const uint8_t *)padded, DIGITS), &part) || units > INT64_MAX / MONEY_UNIT / 2)
         return false;
     *ret = units * MONEY_UNIT + part;
-    return *ret > 0;
+    return true;
+}
+
+bool money_parse(const char *text, uint64_t *ret)
+{
+    uint64_t amount;
+    if (!money_parse_price(text, &amount) || amount == 0)
+        return false;
+    *ret = amount;
+    return true;
 }
 
 const char *money_text(uint64_t amount, char *into)

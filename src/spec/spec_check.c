@@ -212,7 +212,7 @@ static void check_burn(struct rows_reader *reader, const struct spec *spec)
 static void check_prices(struct rows_reader *reader, const struct spec *spec)
 {
     const struct yaml_node *cost = rows_seen(reader, "budget.cost");
-    const struct money_rates rates = money_rates_of(&spec->prices, 1);
+    const struct money_rates rates = money_rates_of(&spec->prices, &(struct money_use){.reads = 1, .writes = 1});
     if (cost && rows_seen(reader, "prices") && !money_given(&rates))
         yaml_diag(reader->yaml, cost,
                   "'budget.cost' needs a price beside it, such as 'prices.writes': without one "

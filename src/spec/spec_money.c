@@ -9,6 +9,13 @@ static bool read_amount(struct rows_reader *reader, const struct spec_row *row, 
     return text && (money_parse(text, row_field(row, into)) || yaml_expected(reader->yaml, node, MONEY_FORM));
 }
 
+static bool read_price(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node, void *into)
+{
+    const char *text = forms_quantity(reader, node, MONEY_PRICE_FORM);
+    return text &&
+           (money_parse_price(text, row_field(row, into)) || yaml_expected(reader->yaml, node, MONEY_PRICE_FORM));
+}
+
 #define CURRENCY_FORM "three capital letters such as EUR"
 
 static bool read_currency(struct rows_reader *reader, const struct spec_row *row, const struct yaml_node *node,
@@ -43,11 +50,14 @@ static bool read_deadline(struct rows_reader *reader, const struct spec_row *row
 #define SCHEMA_AMOUNT                                                                                                  \
     "{\"anyOf\": [{\"type\": \"number\", \"exclusiveMinimum\": 0}, " SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO                  \
                                                                                     "[0-9]+(\\\\.[0-9]{1,6})?") "]}"
+#define SCHEMA_PRICE                                                                                                   \
+    "{\"anyOf\": [{\"type\": \"number\", \"minimum\": 0}, " SCHEMA_PATTERN("[0-9]+(\\\\.[0-9]{1,6})?") "]}"
 #define SCHEMA_WITHIN(word)                                                                                            \
     SCHEMA_PATTERN(SCHEMA_ABOVE_ZERO "(" SCHEMA_HUNDRED "|" SCHEMA_PER_CENT ")% " word " (?=[^1-9]*[1-9]"              \
                                      ")" SCHEMA_TERMS)
 
 const struct row_form form_amount = {.read = read_amount, .schema = SCHEMA_AMOUNT};
+const struct row_form form_price = {.read = read_price, .schema = SCHEMA_PRICE};
 const struct row_form form_currency = {.read = read_currency, .schema = SCHEMA_PATTERN("[A-Z]{3}")};
 const struct row_form form_burn = {.read = read_burn, .schema = SCHEMA_WITHIN("in")};
 const struct row_form form_deadline = {.read = read_deadline, .schema = SCHEMA_WITHIN("within")};

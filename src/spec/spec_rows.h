@@ -42,7 +42,7 @@ extern const struct row_form form_number;  /* double */
 extern const struct row_form form_signals; /* struct spec: protect.signals and n_signals */
 extern const struct row_form form_switch;  /* struct spec_switch */
 /* uint64_t: millionths; char[MONEY_CURRENCY]; struct money_within, of `in` and of `within` */
-extern const struct row_form form_amount, form_currency, form_burn, form_deadline;
+extern const struct row_form form_amount, form_price, form_currency, form_burn, form_deadline;
 
 /* A param as it is declared; values are spec/params.h. */
 struct param_wish {

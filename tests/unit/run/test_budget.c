@@ -107,25 +107,73 @@ static void what_is_priced_at_nothing_is_never_spent_and_what_is_left_may_be_too
     }
 }
 
-/* Of 100; one that has 60 of them may give some back, and is not waited for in vain. */
-static void who_needs_more_than_is_left_waits_for_others_and_takes_it_where_there_are_none(void **state)
+/* Of 100, of which others have what stands before it. */
+static void what_a_batch_will_write_takes_the_place_of_what_was_reserved_for_it(void **state)
 {
+    static const struct {
+        uint64_t used, others, need;
+        bool must;
+        enum budget_answer answer;
+        uint64_t held; /* of the batch, afterwards */
+    } ROWS[] = {
+        {0, 60, 40, false, BUDGET_TAKEN, 40},  /* to the last byte */
+        {0, 60, 10, false, BUDGET_TAKEN, 10},  /* what it does not need is for others */
+        {0, 60, 41, false, BUDGET_LATER, 0},   /* they may give some back; who waits holds nothing */
+        {0, 0, 100, false, BUDGET_TAKEN, 100}, /* more than was reserved */
+        {0, 0, 101, false, BUDGET_SPENT, 0},   /* not a byte more */
+        {60, 30, 40, false, BUDGET_LATER, 0},  {60, 30, 41, false, BUDGET_SPENT, 0},
+        {60, 40, 41, true, BUDGET_TAKEN, 41}, /* some of it is written already */
+    };
     static const struct spec_budget LIMITS[] = {{.bytes = 100}, {.cost = 100}};
     static const struct money_rates RATES = {.byte_written = 1};
-    for (size_t i = 0; i < G_N_ELEMENTS(LIMITS); i++) {
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS) * G_N_ELEMENTS(LIMITS); i++) {
+        const struct spec_budget *limit = &LIMITS[i % 2];
+        uint64_t used = ROWS[i / 2].used, others = ROWS[i / 2].others, need = ROWS[i / 2].need;
         struct budget budget;
-        struct budget_room other = {1, 60}, large = {1, 70, .least_bytes = 70};
+        struct run_row run = {.bytes_written = used};
+        struct budget_room other = {1, others}, room = {1, 40}, wish = {.bytes = need, .cost = (double)need};
         budget_init(&budget);
         budget_price(&budget, &RATES);
-        budget_begin(&budget, &NEW, 1);
-        assert_int_equal(take(&budget, &LIMITS[i], &other), BUDGET_TAKEN);
-        assert_int_equal(take(&budget, &LIMITS[i], &large), BUDGET_LATER);
-        assert_false(budget_is_spent(&budget));
-        budget_give(&budget, &other, &(struct budget_room){1, 60, 60});
-        assert_int_equal(take(&budget, &LIMITS[i], &large), BUDGET_TAKEN);
-        assert_int_equal(large.bytes, 40);
+        budget_begin(&budget, &run, 1);
+        if (others)
+            assert_int_equal(take(&budget, limit, &other), BUDGET_TAKEN);
+        if (used + others < 100)
+            assert_int_equal(take(&budget, limit, &room), BUDGET_TAKEN);
+        else
+            room = (struct budget_room){0};
+        enum budget_answer answer = budget_fit(&budget, limit, &wish, ROWS[i / 2].must, &room);
+        if (answer != ROWS[i / 2].answer || room.bytes != ROWS[i / 2].held || budget_is_spent(&budget))
+            fail_msg("row %zu: %d, %zu", i / 2, (int)answer, room.bytes);
+        assert_int_equal(budget.reserved_bytes, others + ROWS[i / 2].held);
+        assert_true(budget.reserved_cost == (limit->cost ? (double)others : 0) + (double)ROWS[i / 2].held);
         budget_done(&budget);
     }
+}
+
+static void a_record_for_which_too_little_is_left_ends_it_and_says_what_it_takes(void **state)
+{
+    static const struct spec_budget LIMIT = {.records = 9, .bytes = 100, .cost = 3000000}, MORE = {.bytes = 120};
+    struct spec_budget used = {.records = 3, .bytes = 60, .cost = 1000000};
+    struct budget budget;
+    struct budget_share shares[BUDGET_KEYS];
+    struct budget_room next = {.bytes = 50, .cost = 2000000};
+    budget_init(&budget);
+    budget_begin(&budget, &NEW, 1);
+    budget_end_before(&budget, &next);
+    assert_true(budget_is_spent(&budget));
+    size_t n = budget_shares(&LIMIT, &used, shares);
+    assert_null(budget_reached(shares, n));
+    budget_step(&budget, shares, n);
+    g_autofree char *words = budget_reached_words(budget_reached(shares, n));
+    assert_string_equal(words, "60 B of 100 B are written, and the next record takes 50 B");
+    budget_shares_done(shares, n);
+    n = budget_shares(&MORE, &used, shares); /* enough for it */
+    budget_step(&budget, shares, n);
+    assert_null(budget_reached(shares, n));
+    budget_shares_done(shares, n);
+    budget_begin(&budget, &NEW, 1);
+    assert_false(budget_is_spent(&budget));
+    budget_done(&budget);
 }
 
 static void what_is_spent_stays_so_until_the_next_crew_begins(void **state)
@@ -213,14 +261,17 @@ static void money_is_told_in_its_currency_where_it_has_one(void **state)
 
 /* --- steps of a run ----------------------------------------------------------------------------------------------- */
 
-static const char SPEC[] = "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"
-                           "transform: { lua: t.lua }\ntarget: { store: \"mem:s\", dataset: items }\n"
-                           "partitions: { size: 10 }\nworkers: 1\nbudget: { records: 25 }\n";
+#define ITSELF "store: \"mem:s\", dataset: items"
+#define SPEC_OF(target, more)                                                                                          \
+    "sluice: 1\nname: job\nsource: { store: \"mem:s\", dataset: items }\n"                                             \
+    "transform: { lua: t.lua }\ntarget: { " target " }\n"                                                              \
+    "partitions: { size: 10 }\nworkers: 1\n" more
+static const char SPEC[] = SPEC_OF(ITSELF, "budget: { records: 25 }\n");
 static const char LUA[] = "function transform(doc) doc.n = doc.n + 1 return doc end\n";
 
-static void scene_of(struct scene *scene)
+static void scene_of(struct scene *scene, const char *spec, const char *lua)
 {
-    scene_init(scene, SPEC, LUA);
+    scene_init(scene, spec, lua);
     for (int i = 0; i < 60; i++) {
         g_autofree char *key = g_strdup_printf("k%02d", i);
         scene_put(scene, "items", key, "{\"n\": 1}");
@@ -242,7 +293,7 @@ static void workers_side_by_side_write_no_record_more_than_the_budget(void **sta
 {
     struct process process;
     struct scene scene;
-    scene_of(&scene);
+    scene_of(&scene, SPEC, LUA);
     scene_plan(&scene);
     process_begin_small(&process, &scene, JOB_FORWARD, 10);
     for (uint32_t i = 0; i < PROCESS_WORKERS; i++) /* all have read, none has written: 10, 10 and 5 */
@@ -255,11 +306,80 @@ static void workers_side_by_side_write_no_record_more_than_the_budget(void **sta
     scene_done(&scene);
 }
 
+/* A record is larger behind it by a kilobyte, and something. */
+static const char LARGER[] =
+    "function transform(doc) doc.n = doc.n + 1 doc.more = string.rep('x', 1000) return doc end\n";
+#define LARGER_LEAST 1000
+#define LARGER_MOST  1100
+
+static uint64_t bytes_written(struct scene *scene)
+{
+    auto_(arena) mem = arena_new(1 << 20);
+    return scene_row(scene, mem).bytes_written;
+}
+
+/* What is read says nothing of that: it is known before it is written, whoever writes it. */
+static void what_a_transform_makes_larger_is_not_written_beyond_the_budget(void **state)
+{
+    static const struct {
+        const char *spec;
+        uint64_t bytes;
+    } ROWS[] = {
+        {SPEC_OF(ITSELF, "budget: { bytes: 1 }\n"), 1},
+        {SPEC_OF(ITSELF, "budget: { bytes: 999 }\n"), 999},
+        {SPEC_OF(ITSELF, "budget: { bytes: 5500 }\n"), 5500},
+        {SPEC_OF(ITSELF, "budget: { bytes: 30000 }\n"), 30000},
+        {SPEC_OF(ITSELF, "prices: { written: 1073.741824 }\nbudget: { cost: 0.0055 }\n"), 5500},
+        {SPEC_OF("store: \"file:out\", dataset: \"*.ndjson\"", "budget: { bytes: 5500 }\n"), 5500},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct scene scene;
+        scene_of(&scene, ROWS[i].spec, LARGER);
+        scene_ran(&scene, 3);
+        uint64_t bytes = bytes_written(&scene), n = scene_count(&scene, OUTCOME_WRITTEN);
+        if (bytes > ROWS[i].bytes || bytes + LARGER_MOST < ROWS[i].bytes || bytes < n * LARGER_LEAST)
+            fail_msg("row %zu: %" G_GUINT64_FORMAT " records of %" G_GUINT64_FORMAT " bytes", i, n, bytes);
+        scene_done(&scene);
+    }
+}
+
+/* All have read, and none has written: each knows what the others are about to. */
+static void workers_side_by_side_write_no_byte_more_than_the_budget(void **state)
+{
+    struct process process;
+    struct scene scene;
+    scene_of(&scene, SPEC_OF(ITSELF, "budget: { bytes: 25000 }\n"), LARGER);
+    scene_plan(&scene);
+    process_begin_small(&process, &scene, JOB_FORWARD, 10);
+    process_end(&process);
+    assert_true(budget_is_spent(&process.hold->shared.budget));
+    assert_int_equal(process.hold->shared.budget.reserved_bytes, 0);
+    assert_in_range(process.hold->shared.budget.bytes, 25000 - LARGER_MOST, 25000);
+    process_die(&process);
+    scene_done(&scene);
+}
+
+/* A record that is unchanged costs nothing, however large it is. */
+static void what_is_not_written_needs_no_room(void **state)
+{
+    static const char ONE[] = "function transform(doc) if doc.x then return doc end doc.n = doc.n + 1 return doc end\n";
+    struct scene scene;
+    g_autofree char *large = g_strnfill(20000, 'x');
+    g_autofree char *json = g_strdup_printf("{\"n\": 1, \"x\": \"%s\"}", large);
+    scene_of(&scene, SPEC_OF(ITSELF, "budget: { bytes: 10000 }\n"), ONE);
+    scene_put(&scene, "items", "k00", json);
+    scene_put(&scene, "items", "k30", json);
+    scene_ran(&scene, 0);
+    assert_int_equal(scene_count(&scene, OUTCOME_WRITTEN), 58);
+    assert_int_equal(scene_count(&scene, OUTCOME_UNCHANGED), 2);
+    scene_done(&scene);
+}
+
 static void what_a_dead_process_wrote_counts_though_no_checkpoint_names_it(void **state)
 {
     struct process process;
     struct scene scene;
-    scene_of(&scene);
+    scene_of(&scene, SPEC, LUA);
     scene_plan(&scene);
     process_begin_small(&process, &scene, JOB_FORWARD, 10);
     for (uint32_t i = 0; i < PROCESS_WORKERS; i++)
@@ -284,12 +404,16 @@ int main(void)
         cmocka_unit_test(a_batch_is_as_large_as_can_be_paid_and_money_is_never_passed),
         cmocka_unit_test(what_is_priced_at_nothing_is_never_spent_and_what_is_left_may_be_too_little),
         cmocka_unit_test(money_is_told_in_its_currency_where_it_has_one),
-        cmocka_unit_test(who_needs_more_than_is_left_waits_for_others_and_takes_it_where_there_are_none),
+        cmocka_unit_test(what_a_batch_will_write_takes_the_place_of_what_was_reserved_for_it),
+        cmocka_unit_test(a_record_for_which_too_little_is_left_ends_it_and_says_what_it_takes),
         cmocka_unit_test(what_is_spent_stays_so_until_the_next_crew_begins),
         cmocka_unit_test(without_limits_there_is_always_room_as_wished),
         cmocka_unit_test(time_is_counted_once_whoever_records_it),
         cmocka_unit_test(shares_are_told_of_what_has_a_limit),
         cmocka_unit_test(workers_side_by_side_write_no_record_more_than_the_budget),
+        cmocka_unit_test(what_a_transform_makes_larger_is_not_written_beyond_the_budget),
+        cmocka_unit_test(workers_side_by_side_write_no_byte_more_than_the_budget),
+        cmocka_unit_test(what_is_not_written_needs_no_room),
         cmocka_unit_test(what_a_dead_process_wrote_counts_though_no_checkpoint_names_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
