@@ -30,6 +30,7 @@ struct entry {
     bool watched; /* false: nothing measures it, or it has no limit */
     bool told;    /* something has measured it once */
     bool untold;  /* whoever was asked knows nothing of it, and nobody has asked for it: it is not watched */
+    bool paused;  /* when the run's last process ended */
     bool vain;    /* `sluice set` has asked since then, and it is still not */
     char *where;  /* of the newest reading */
     char *why;    /* of the newest failure, or what is wrong in words; NULL: none */
@@ -53,6 +54,8 @@ struct guards {
     pthread_mutex_t lock; /* a leaf; guards `entries` */
     struct entry entries[ENTRIES];
     struct reader readers[READERS];
+    char *paused; /* the guard that had paused the run when its last process ended; NULL: none, or it is known by now */
+    bool unread;  /* … because it could not be read */
     GArray *bases; /* of struct signals_base: those of all servers so far; under the lock */
     atomic_uint_fast64_t wrote;
     atomic_bool stop;
@@ -80,8 +83,20 @@ static void entry_fail(struct entry *entry, const char *why, int64_t now_us)
     guard_fail(&entry->state, &entry->rule, now_us);
 }
 
-static void entry_take(struct entry *entry, double value, const char *where, int64_t now_us)
+/* With its first reading: as if it had paused the run here. The lock is held. */
+static void recall(struct guards *guards, struct entry *entry)
 {
+    if (!guards->paused || strcmp(guards->paused, entry->name) != 0)
+        return;
+    entry->state.level = GUARD_LEVEL_PAUSE;
+    entry->state.unread = guards->unread;
+    entry->paused = true;
+    g_clear_pointer(&guards->paused, g_free);
+}
+
+static void entry_take(struct guards *guards, struct entry *entry, double value, const char *where, int64_t now_us)
+{
+    recall(guards, entry);
     entry->told = true;
     entry->untold = false;
     entry_set(entry, g_strdup(where), NULL);
@@ -131,9 +146,21 @@ void guards_free(struct guards *guards)
         thread_join(guards->readers[i].thread);
     for (size_t i = 0; i < ENTRIES; i++)
         entry_set(&guards->entries[i], NULL, NULL);
+    g_free(guards->paused);
     g_array_unref(guards->bases);
     pthread_mutex_destroy(&guards->lock);
     g_free(guards);
+}
+
+/* --- what an earlier process has left -------------------------------------------------------------------------------
+ */
+
+void guards_recall_pause(struct guards *guards, const char *name, bool unread)
+{
+    auto_hold(&guards->lock);
+    g_free(guards->paused);
+    guards->paused = g_strdup(name);
+    guards->unread = unread;
 }
 
 /* --- from where growth counts --------------------------------------------------------------------------------------
@@ -204,7 +231,7 @@ static void take_clocks(struct guards *guards, const GArray *nodes, const struct
         }
     }
     if (where)
-        entry_take(&guards->entries[ENTRY_SKEW], worst, where, now_us);
+        entry_take(guards, &guards->entries[ENTRY_SKEW], worst, where, now_us);
 }
 
 /* One reading of the servers is one step: who judges finds all of it or nothing, or it would take what is told last
@@ -220,7 +247,7 @@ static void take_servers(struct guards *guards, struct signals *signals, const G
         for (size_t i = 0; i < GUARD_COUNT; i++) {
             struct entry *entry = &guards->entries[i];
             if (readings[i].found == SIGNAL_READ)
-                entry_take(entry, readings[i].value, readings[i].where, now_us);
+                entry_take(guards, entry, readings[i].value, readings[i].where, now_us);
             else if (readings[i].found == SIGNAL_LOST)
                 entry_fail(entry, readings[i].why, now_us);
             else if (entry->told || guards->config.given & (UINT32_C(1) << i))
@@ -302,7 +329,7 @@ static void take_outside(struct guards *guards, size_t i, double value, const GE
     int64_t now_us = world_monotonic_us(guards->config.world);
     auto_hold(&guards->lock);
     if (!failed)
-        entry_take(&guards->entries[i], value, NULL, now_us);
+        entry_take(guards, &guards->entries[i], value, NULL, now_us);
     else if (!atomic_load(&guards->stop))
         entry_fail(&guards->entries[i], failed->message, now_us);
 }
@@ -411,6 +438,14 @@ static double fallback_of(const struct guard_row *row)
     return limit;
 }
 
+/* What `set` has not named stays, as far as it is still the nearer one. */
+static double slow_of(const struct spec_signal *signal, double limit)
+{
+    if (signal->slow == signal->limit)
+        return limit;
+    return signal->below ? fmax(signal->slow, limit) : fmin(signal->slow, limit);
+}
+
 /* Whether the servers are to be asked for anything. */
 static bool set_rules(struct guards *guards, const struct guards_limits *limits)
 {
@@ -431,9 +466,8 @@ static bool set_rules(struct guards *guards, const struct guards_limits *limits)
         const struct spec_signal *signal = &config->signals[i];
         struct entry *entry = &guards->entries[ENTRY_SIGNALS + i];
         int64_t hold_us = (signal->hold_ms ? signal->hold_ms : limits->hold_ms) * 1000;
-        bool moved = limits->signals[i] != signal->limit;
         struct guard_rule rule =
-            guard_rule_of(limits->signals[i], moved ? limits->signals[i] : signal->slow, signal->below, hold_us);
+            guard_rule_of(limits->signals[i], slow_of(signal, limits->signals[i]), signal->below, hold_us);
         rule.hard = signal->hard;
         rule.stale_us = MAX(hold_us, (2 * signal->every_ms + signal->timeout_ms) * 1000);
         set_rule(entry, rule);
@@ -500,6 +534,7 @@ static void tell(const struct guards *guards, const struct entry *entry, int64_t
     ret->words = entry->key ? g_strdup_printf("%s: %s (%s)", entry->name, words, entry->key)
                             : g_strdup_printf("%s: %s", entry->name, words);
     ret->since_ms = since_ms(guards, entry, now_us);
+    ret->clears = entry->paused && entry->state.within_us != GUARD_NEVER;
 }
 
 void guards_judge(struct guards *guards, const struct guards_limits *limits, struct guards_verdict *ret)
@@ -556,7 +591,7 @@ void guards_feed(struct guards *guards, const struct guards_feed *feed)
     if (isnan(feed->value))
         entry_fail(entry, feed->why ? feed->why : "nothing is known of it", now_us);
     else {
-        entry_take(entry, feed->value, NULL, now_us);
+        entry_take(guards, entry, feed->value, NULL, now_us);
         entry_set(entry, NULL, g_strdup(feed->why));
     }
 }
@@ -611,13 +646,14 @@ static json_t *entry_json(const struct guards *guards, const struct entry *entry
                                         : NULL;
     char since[UNITS_TEXT];
     units_time(since_ms(guards, entry, now_us), since);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "name", entry->name, "unit",
-                     guard_unit_word(entry->unit), "source", entry->source, "kind", entry->steers ? "load" : "limit",
-                     "level", guard_level_word(entry->state.level), "value",
-                     entry->state.known ? number_json(entry->state.value) : json_null(), "limit",
-                     number_json(guard_is_none(entry->rule.limit) ? entry->rule.slow : entry->rule.limit), "slow",
-                     number_json(entry->rule.slow), "value_text", text_json(value), "limit_text", text_json(limit),
-                     "where", text_json(entry->where), "since", since, "error", text_json(vain ? vain : entry->why));
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "name", entry->name,
+                     "unit", guard_unit_word(entry->unit), "source", entry->source, "kind",
+                     entry->steers ? "load" : "limit", "level", guard_level_word(entry->state.level), "unread",
+                     entry->state.unread, "value", entry->state.known ? number_json(entry->state.value) : json_null(),
+                     "limit", number_json(guard_is_none(entry->rule.limit) ? entry->rule.slow : entry->rule.limit),
+                     "slow", number_json(entry->rule.slow), "value_text", text_json(value), "limit_text",
+                     text_json(limit), "where", text_json(entry->where), "since", since, "error",
+                     text_json(vain ? vain : entry->why));
 }
 
 static bool is_shown(const struct entry *entry)

@@ -44,6 +44,7 @@ struct guards_verdict {
     bool ready;             /* everything that is watched was read, or given up */
     bool asked;             /* everything that is watched was read, or has failed once */
     bool beyond;            /* a reading is beyond its limit, be it for a moment: nobody begins to write now */
+    bool clears;            /* the guard had paused the run before, and has only to stay within its limit */
     char *name;             /* of the first guard that has this level; NULL: OK */
     char *words;            /* what it is about, in words; NULL: OK */
     int64_t since_ms;       /* wall time */
@@ -63,6 +64,9 @@ struct guards_feed {
     const char *why;
 };
 void guards_feed(struct guards *guards, const struct guards_feed *feed);
+/* A guard that had paused the run when its last process ended, because it could not be read or otherwise: with its
+ * first reading it holds the run until it is clear, as if it had paused it here. Before the first judgement. */
+void guards_recall_pause(struct guards *guards, const char *name, bool unread);
 /* From where the growth of a server counts: what is known of an earlier process, before the first judgement; … */
 void guards_recall(struct guards *guards, const struct signals_base *base);
 /* … and appends what is known now, from the `from`-th on; the caller clears. Whatever was judged is in it. */
@@ -73,5 +77,6 @@ void guards_wrote(struct guards *guards, uint64_t bytes);
 void guards_drop(struct guards *guards, const char *name);
 
 /* How they stand, as a JSON array for `status`: `name`, `unit`, `source`, `kind` (load: the pace is steered by it;
- * limit: it is only stopped at it), `level`, `value`, `limit`, `where`, `since`, `error`. The caller frees. */
+ * limit: it is only stopped at it), `level`, `unread`, `value`, `limit`, `where`, `since`, `error`. The caller frees.
+ */
 char *guards_json(struct guards *guards);

@@ -210,6 +210,14 @@ static bool truth_of(const char *text, bool *ret, GError **error)
     return error_set(error, SLUICE_ERROR_UNREACHABLE, "true or false was expected, not '%s'", said);
 }
 
+/* What stands behind a byte of zero might say another thing. */
+static bool whole_truth_of(const char *text, size_t len, bool *ret, GError **error)
+{
+    if (strlen(text) != len)
+        return error_set(error, SLUICE_ERROR_UNREACHABLE, "true or false was expected, not NUL");
+    return truth_of(text, ret, error);
+}
+
 static bool ask_file(const struct outside *outside, const struct outside_switch *asked, bool *ret, GError **error)
 {
     g_autoptr(GBytes) bytes = NULL;
@@ -218,9 +226,7 @@ static bool ask_file(const struct outside *outside, const struct outside_switch 
     size_t len;
     const char *data = g_bytes_get_data(bytes, &len);
     g_autofree char *text = g_strndup(data ? data : "", len);
-    bool whole =
-        strlen(text) == len || error_set(error, SLUICE_ERROR_UNREACHABLE, "true or false was expected, not NUL");
-    return (whole && truth_of(text, ret, error)) || error_add(error, "%s", asked->of->file);
+    return whole_truth_of(text, len, ret, error) || error_add(error, "%s", asked->of->file);
 }
 
 static bool ask_url(const struct outside *outside, const struct outside_switch *asked, bool *ret, GError **error)
@@ -240,8 +246,11 @@ static bool field_of(struct slice document, bool *ret, GError **error)
     auto_(path) path = made;
     if (!path_find(path, document, &at))
         return error_set(error, SLUICE_ERROR_BAD_RECORD, "the record has no field 'enabled'");
-    if (BSON_ITER_HOLDS_UTF8(&at))
-        return truth_of(bson_iter_utf8(&at, NULL), ret, error);
+    if (BSON_ITER_HOLDS_UTF8(&at)) {
+        uint32_t len;
+        const char *text = bson_iter_utf8(&at, &len);
+        return whole_truth_of(text, len, ret, error);
+    }
     if (!BSON_ITER_HOLDS_BOOL(&at) && !BSON_ITER_HOLDS_INT(&at))
         return error_set(error, SLUICE_ERROR_BAD_RECORD, "its field 'enabled' is neither true nor false");
     *ret = bson_iter_as_bool(&at);

@@ -47,7 +47,7 @@ static void hold_back(struct checking *checking)
     struct hold *hold = checking->hold;
     bool holds = guarding_holds(hold->guarding), held = atomic_load(&checking->held);
     bool ends = guarding_halts(hold->guarding) || (held && guarding_ends(hold->guarding));
-    ends |= holds && hold->config->exit_on_pause;
+    ends |= holds && hold->config->exit_on_pause && !hold->guarding->verdict.clears;
     if (holds && checking->at_gate)
         ends |= !guarding_pause_here(hold, NULL);
     if (held && guarding_may(hold->guarding)) {

@@ -1,5 +1,6 @@
 #include "run/guarding.h"
 
+#include <jansson.h>
 #include <math.h>
 
 #include "run/budget.h"
@@ -66,6 +67,7 @@ struct guarding *guarding_new(const struct hold *hold)
     guarding->run = hold->run.id;
     guarding->name = g_strdup(hold->run.name);
     guarding->target = g_strdup(hold->run.target);
+    guarding->paused = g_strdup(hold->run.state == RUN_PAUSED ? hold->run.guard : NULL);
     guarding->mem = arena_new(1 << 20);
     return guarding;
 }
@@ -79,6 +81,7 @@ void guarding_free(struct guarding *guarding)
     g_clear_pointer(&guarding->spec, spec_free);
     g_clear_error(&guarding->lost);
     g_free(guarding->told);
+    g_free(guarding->paused);
     g_free(guarding->name);
     g_free(guarding->target);
     arena_free(guarding->mem);
@@ -95,6 +98,14 @@ static bool is_due(int64_t *io_last_us, int64_t every_us, int64_t now_us)
     return true;
 }
 
+char *guarding_stop_words(const struct stop_flag *flag)
+{
+    if (!flag->at_ms)
+        return NULL;
+    return ending_words("%s has stopped all runs of this home%s%s; `sluice resume --all` lets them go on", flag->actor,
+                        flag->reason ? ": " : "", flag->reason ? flag->reason : "");
+}
+
 /* A flag that cannot be read is noticed by its age. */
 static void ask_stop(struct guarding *guarding, struct catalog *catalog)
 {
@@ -102,10 +113,7 @@ static void ask_stop(struct guarding *guarding, struct catalog *catalog)
     arena_reset(guarding->mem);
     if (!catalog_stop(catalog, guarding->mem, &flag, NULL))
         return;
-    g_autofree char *why =
-        flag.at_ms ? ending_words("%s has stopped all runs of this home%s%s; `sluice resume --all` lets them go on",
-                                  flag.actor, flag.reason ? ": " : "", flag.reason ? flag.reason : "")
-                   : NULL;
+    g_autofree char *why = guarding_stop_words(&flag);
     struct guards_feed feed = {.name = STOP_ALL,
                                .source = "home",
                                .unit = GUARD_UNIT_WORD,
@@ -203,7 +211,7 @@ static void feed_budget(struct guarding *guarding, struct catalog *catalog, int6
     struct spec_budget limit = limits_budget(guarding->limits), used = budget_used(guarding->budget, now_us);
     double most = limit.burn.share;
     guards_wrote(guarding->guards, used.bytes);
-    if (!limit.burn.ms) {
+    if (!limit.burn.ms || limits_goes_back(guarding->limits)) {
         guards_drop(guarding->guards, BUDGET_BURN);
         return;
     }
@@ -252,6 +260,37 @@ static bool recall_growth(struct guarding *guarding, struct catalog *catalog)
     return true;
 }
 
+/* Whether a guard of these could not be read. */
+static bool was_unread(const char *json, const char *name)
+{
+    bool unread = true; /* what nobody knows need only be within its limit */
+    json_t *all = json ? json_loads(json, 0, NULL) : NULL, *one;
+    size_t i;
+    json_array_foreach(all, i, one)
+    {
+        if (g_strcmp0(json_string_value(json_object_get(one, "name")), name) == 0)
+            unread = !json_is_false(json_object_get(one, "unread"));
+    }
+    json_decref(all);
+    return unread;
+}
+
+/* Whoever takes the run up has not seen what had paused it: between `clear` and the limit it stays so. */
+static bool recall_pause(struct guarding *guarding, struct catalog *catalog)
+{
+    struct sight sight;
+    GError *error = NULL;
+    if (!guarding->paused)
+        return true;
+    arena_reset(guarding->mem);
+    bool ok = catalog_sight(catalog, guarding->run, guarding->mem, &sight, &error);
+    if (!is_heard(guarding, ok, error))
+        return false;
+    guards_recall_pause(guarding->guards, guarding->paused, was_unread(sight.json, guarding->paused));
+    g_clear_pointer(&guarding->paused, g_free);
+    return true;
+}
+
 static bool counts_growth(const struct guards_limits *limits)
 {
     return !guard_is_none(limits->of[GUARD_GROWTH]) || !guard_is_none(limits->of[GUARD_FORECAST]) ||
@@ -285,7 +324,7 @@ void guarding_look(struct guarding *guarding, struct catalog *catalog, int64_t n
     struct guards_verdict verdict, was = guarding->verdict;
     if (!is_due(&guarding->looked_us, guarding->verdict.ready ? LOOK_US : 0, now_us))
         return;
-    guarding->recalled = guarding->recalled || recall_growth(guarding, catalog);
+    guarding->recalled = guarding->recalled || (recall_pause(guarding, catalog) && recall_growth(guarding, catalog));
     if (!guarding->recalled)
         return;
     if (catalog && is_due(&guarding->stop_us, STOP_US, now_us))
@@ -375,6 +414,7 @@ struct waiting {
     struct guarding *guarding;
     const struct hold *hold;
     const char *guard; /* that holds the run; NULL: it waits for first readings */
+    bool clears;       /* as the verdict had it */
     atomic_bool stop;
 };
 
@@ -383,7 +423,9 @@ static bool is_over(void *self)
     const struct waiting *waiting = self;
     const struct guards_verdict *now = &waiting->guarding->verdict;
     const char *guard = guarding_holds(waiting->guarding) ? now->name : NULL;
-    return atomic_load(&waiting->stop) || g_strcmp0(guard, waiting->guard) != 0 || guarding_is_over(waiting->guarding);
+    bool leaves = waiting->clears && !now->clears; /* for which nobody is to wait */
+    return atomic_load(&waiting->stop) || g_strcmp0(guard, waiting->guard) != 0 || leaves ||
+           guarding_is_over(waiting->guarding);
 }
 
 static void show(void *self, struct watch *watch)
@@ -408,7 +450,7 @@ static enum guarding_end wait_once(struct hold *hold)
 {
     struct guarding *guarding = hold->guarding;
     g_autofree char *guard = guarding_holds(guarding) ? g_strdup(guarding->verdict.name) : NULL;
-    struct waiting waiting = {.guarding = guarding, .hold = hold, .guard = guard};
+    struct waiting waiting = {.guarding = guarding, .hold = hold, .guard = guard, .clears = guarding->verdict.clears};
     struct watch watch = {.config = hold->config,
                           .catalog = hold->catalog,
                           .mem = hold->mem,
@@ -469,7 +511,8 @@ enum guarding_end guarding_clear(struct hold *hold, GError **error)
             return guarding_lets(guarding, error) ? GUARDING_CLEAR : GUARDING_ERROR;
         if (holds && !guarding_pause_here(hold, error))
             return GUARDING_ERROR;
-        end = holds && hold->config->exit_on_pause ? GUARDING_LEFT : wait_once(hold);
+        bool leaves = hold->config->exit_on_pause && !guarding->verdict.clears;
+        end = holds && leaves ? GUARDING_LEFT : wait_once(hold);
     }
     return end;
 }

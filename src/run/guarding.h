@@ -23,6 +23,7 @@ struct guarding {
     int64_t run;                   /* 0: none */
     char *name, *target;           /* as the catalog names them */
     struct guards_verdict verdict; /* as of the last look */
+    char *paused;                  /* the guard that had paused the run when it was taken up; NULL: none, or recalled */
     char *told;                    /* the guard of whose pause the stream has heard; NULL: of none since it was clear */
     atomic_bool *stop;             /* set as soon as one holds the run, by the look that finds it; NULL: nobody's */
     double pace_per_s;             /* of the run, as far as it is known; 0: it is not */
@@ -36,6 +37,9 @@ struct guarding {
     struct arena *mem;
     int64_t looked_us, stop_us, asked_us, put_us;
 };
+
+/* What the flag of the home says to whoever is stopped by it; NULL: it does not stand. The caller frees. */
+char *guarding_stop_words(const struct stop_flag *flag);
 
 /* Once the plan is loaded and its stores are paced; NULL before. The first look begins to read. Of a run that is taken
  * back, signals and switch are watched where its spec is still there. A hold without a run (id 0) is that of a spec,

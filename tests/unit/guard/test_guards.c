@@ -1,5 +1,6 @@
 /* All guards of a run together: what is fed in, what nothing measures, the verdict of them all. Without threads, but
  * for the last one. */
+#include <jansson.h>
 #include <math.h>
 
 #include "guard/guards.h"
@@ -231,6 +232,104 @@ static void a_reading_of_the_servers_is_there_as_a_whole(void **state)
     store_registry_free(registry);
 }
 
+static void level_is(struct fixture *fx, enum guard_level level, bool clears)
+{
+    struct guards_verdict verdict;
+    guards_judge(fx->guards, &fx->limits, &verdict);
+    assert_int_equal(verdict.level, level);
+    assert_int_equal(verdict.clears, clears);
+    guards_verdict_done(&verdict);
+}
+
+/* Whoever takes the run up has seen nothing yet: what is neither beyond the limit nor well within it changes nothing.
+ */
+static void what_had_paused_the_run_in_another_process_holds_it_until_it_is_clear(void **state)
+{
+    struct fixture *fx = *state;
+    guards_recall_pause(fx->guards, "one", false);
+    feed(fx, "other", 0.95, NULL);
+    level_is(fx, GUARD_LEVEL_OK, false);
+    guards_drop(fx->guards, "other");
+    for (int i = 0; i < 5; i++) {
+        feed(fx, "one", 0.95, NULL);
+        level_is(fx, GUARD_LEVEL_PAUSE, false);
+    }
+    for (int i = 0; i < 3; i++) {
+        feed(fx, "one", 0.5, NULL);
+        level_is(fx, GUARD_LEVEL_PAUSE, true);
+    }
+    feed(fx, "one", 0.5, NULL);
+    level_is(fx, GUARD_LEVEL_OK, false);
+    feed(fx, "one", 0.95, NULL); /* of now on, as of any */
+    level_is(fx, GUARD_LEVEL_OK, false);
+}
+
+static void what_could_not_be_read_then_need_only_be_within_its_limit(void **state)
+{
+    struct fixture *fx = *state;
+    guards_recall_pause(fx->guards, "one", true);
+    for (int i = 0; i < 3; i++) {
+        feed(fx, "one", 0.95, NULL);
+        level_is(fx, GUARD_LEVEL_PAUSE, true);
+    }
+    feed(fx, "one", 0.95, NULL);
+    level_is(fx, GUARD_LEVEL_OK, false);
+}
+
+static char *limit_text_of(const struct fixture *fx, const struct spec_signal *signal, double limit)
+{
+    struct guards_config of = {.world = world_real(),
+                               .base_dir = ".",
+                               .target = fx->store,
+                               .target_ds = &fx->ds,
+                               .signals = signal,
+                               .n_signals = 1};
+    struct guards_limits limits = fx->limits;
+    auto_(guards) guards = guards_new(&of);
+    struct guards_verdict verdict = {0};
+    limits.signals[0] = limit;
+    do {
+        guards_verdict_done(&verdict);
+        guards_judge(guards, &limits, &verdict);
+    } while (!verdict.ready);
+    guards_verdict_done(&verdict);
+    char *text = guards_json(guards);
+    json_t *json = json_loads(text, 0, NULL);
+    char *limit_text = g_strdup(json_string_value(json_object_get(json_array_get(json, 0), "limit_text")));
+    json_decref(json);
+    free(text);
+    return limit_text;
+}
+
+static void who_sets_the_limit_of_a_signal_leaves_its_nearer_one_as_long_as_it_is_that(void **state)
+{
+    static const struct {
+        double limit, slow;
+        bool below;
+        double set;
+        const char *text;
+    } ROWS[] = {
+        {250, 100, false, 250, "250, slow from 100"},
+        {250, 100, false, 400, "400, slow from 100"},
+        {250, 100, false, 80, "80"},
+        {250, 250, false, 400, "400"}, /* it has none */
+        {10, 50, true, 5, "5, slow from 50"},
+        {10, 50, true, 60, "60"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(ROWS); i++) {
+        struct spec_signal signal = {.name = "queue",
+                                     .shell = "echo 1000",
+                                     .limit = ROWS[i].limit,
+                                     .slow = ROWS[i].slow,
+                                     .below = ROWS[i].below,
+                                     .every_ms = 60000,
+                                     .timeout_ms = 60000};
+        g_autofree char *text = limit_text_of(*state, &signal, ROWS[i].set);
+        if (g_strcmp0(text, ROWS[i].text) != 0)
+            fail_msg("row %zu: %s", i, text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +343,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_limit_that_was_set_where_nothing_measures_it_is_shown_as_not_watched, begin,
                                         end),
         cmocka_unit_test_setup_teardown(a_reading_of_the_servers_is_there_as_a_whole, begin, end),
+        cmocka_unit_test_setup_teardown(what_had_paused_the_run_in_another_process_holds_it_until_it_is_clear, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(what_could_not_be_read_then_need_only_be_within_its_limit, begin, end),
+        cmocka_unit_test_setup_teardown(who_sets_the_limit_of_a_signal_leaves_its_nearer_one_as_long_as_it_is_that,
+                                        begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
