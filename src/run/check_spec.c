@@ -72,23 +72,25 @@ static bool verify_paced(const struct run_config *config, struct plan *plan, str
     return ok;
 }
 
+static bool may_verify(const struct plan *plan, GError **error)
+{
+    const char *why = plan->same_dataset ? "its source is its target"
+                      : plan->sink       ? "its target is append-only, where a run's files bear its name"
+                                         : NULL;
+    return !why || error_set(error, SLUICE_ERROR_USAGE, "%s: %s: `sluice verify %s` takes its newest run instead",
+                             plan->spec->path, why, plan->spec->name);
+}
+
 bool run_verify_spec(const struct run_config *config, struct spec *spec, struct verify_result *ret, GError **error)
 {
     auto_(plan) plan = NULL;
-    if (!planning_make(&plan, config, spec, error)) {
+    if (!planning_make(&plan, config, spec, may_verify, error)) {
         spec_free(spec);
         return false;
     }
     struct check check = {0};
-    const char *why = plan->same_dataset ? "its source is its target"
-                      : plan->sink       ? "its target is append-only, where a run's files bear its name"
-                                         : NULL;
-    bool ok = !why || error_set(error, SLUICE_ERROR_USAGE, "%s: %s: `sluice verify %s` takes its newest run instead",
-                                spec->path, why, spec->name);
-    if (ok) {
-        input_from_spec(&check, config, plan);
-        ok = verify_paced(config, plan, &check, ret, error);
-    }
+    input_from_spec(&check, config, plan);
+    bool ok = verify_paced(config, plan, &check, ret, error);
     check_done(&check);
     bool kept;
     if (!ok || check_wants_report(config, ret, &kept, error))

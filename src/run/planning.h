@@ -1,5 +1,5 @@
-/* What the spec promises to live requests (docs/pace.md), kept while its plan is made: whoever plans lists keys, and
- * reads samples. Internal to run/. */
+/* What holds for whoever makes a plan, which lists keys and reads samples: the promise of the spec to live requests
+ * (docs/pace.md), and the flag that stops all runs of the home. Internal to run/. */
 #pragma once
 
 #include "run/govern.h"
@@ -9,14 +9,29 @@ struct planning_pace {
     const struct run_config *config;
     struct limits limits;
     struct govern *govern;
-    atomic_bool measures;      /* the live latency, before anything is listed */
-    struct plan_around around; /* for struct plan_config */
+    atomic_bool measures;                                 /* the live latency, before anything is listed */
+    struct plan_around around;                            /* for struct plan_config */
+    bool (*may)(const struct plan *plan, GError **error); /* before anything is measured; NULL: it may */
+    atomic_bool *stop;                                    /* that ends the work; NULL: nothing does */
+    _Atomic(const char *) held; /* by the flag: what it says; NULL: it is not. For any thread, until the pace is done */
+    atomic_bool left;           /* the flag stands, and the caller does not wait: *stop is set */
+    /* its own, of the thread that plans */
+    struct catalog *catalog; /* NULL: there is none yet */
+    struct arena *mem;
+    GPtrArray *said; /* what `held` points to */
+    int64_t looked_us;
 };
 
 /* It stays where it is until it is done. */
 void planning_pace_init(struct planning_pace *pace, const struct run_config *config);
 void planning_pace_done(struct planning_pace *pace);
 
-/* plan_make() at that pace, of what nobody watches. */
+/* By the thread that plans, at least once a batch: as long as the flag stands it does not return, unless *stop is set.
+ */
+void planning_heed(struct planning_pace *pace);
+/* Of a plan that was not made: where nobody waited for the flag, *io_error says that. */
+void planning_say_left(struct planning_pace *pace, GError **io_error);
+
+/* plan_make() at that pace, of what nobody watches; `may` as above. */
 bool planning_make(struct plan **ret, const struct run_config *config, struct spec *spec /* taken over on success */,
-                   GError **error);
+                   bool (*may)(const struct plan *plan, GError **error), GError **error);

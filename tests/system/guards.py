@@ -193,6 +193,32 @@ def _(stand):
     is_repaired(stand)
 
 
+@test("what had paused a run in a process that died holds it in the next one until it is clear, and not only within its limit")
+def _(stand):
+    ready(stand, ONE, more=protect(signals(queue(stand, 11))))
+
+    def taken_up():
+        process = stand.start(*RUN)
+        stand.until(process, holds)
+        process.kill()
+        process.wait()
+        set_to(stand, 9.5)
+        return stand.start(*RUN)
+
+    process = taken_up()
+    among("queue: 9.5 now; its limit is 10, within which it must stay for 100ms", stand.until(process, holds)[-1]["text"])
+    process.kill()
+    process.wait()
+    among("guard: queue: ", run(stand, 3, command=("run", "fix.yaml", "--yes", "--exit-on-pause"))["message"])
+    set_to(stand, 1)
+    run(stand, 0, command=("run", "fix.yaml", "--yes", "--exit-on-pause"))
+    is_repaired(stand)
+    stand.sluice("rollback", "fix", "--yes").ended(0)
+    stand.path("number").unlink()  # which cannot be read: within its limit is enough then
+    stand.finish(taken_up()).ended(0)
+    is_repaired(stand)
+
+
 @test("a switch in a file: false, nonsense and no file at all pause the run; true lets it go on")
 def _(stand):
     ready(stand, ONE, more=protect("enabled: { file: go }"))
@@ -234,6 +260,8 @@ def _(stand):
     among("protect.enabled: key backfills of flags says that no run may write", stand.sluice("doctor", "fix.yaml").ended(0).out)
     stand.put("flags", ['backfills\t{"on": true}\t0'])
     among("enabled cannot be read: key backfills of flags: the record has no field 'enabled'", stand.sluice("doctor", "fix.yaml").ended(6).out)
+    stand.put("flags", ['backfills\t{"enabled": "true\\u0000false"}\t0'])
+    among("true or false was expected, not NUL", stand.sluice("doctor", "fix.yaml").ended(6).out)
     stand.put("flags", ['backfills\t{"enabled": "true"}\t0'])
     run(stand, 0)
 
@@ -260,6 +288,24 @@ def _(stand):
     stand.sluice("pause", "--hold", "fix").ended(2)
     said = [entry["action"] for entry in stand.sluice("audit", "log", "--json").ended(0).lines()]
     same((said.count("stop-all"), said.count("go-all")), (1, 1), "entries")
+
+
+@test("the flag of a home stops reading too: what is to be planned waits before it lists anything, and says so")
+def _(stand):
+    ready(stand, ONE, more=protect())
+    stand.sluice("pause", "--all", "--hold", "--reason", "INC-8").ended(0)
+    end = run(stand, 3, command=("run", "fix.yaml", "--yes", "--exit-on-pause"))
+    among(["nothing was planned", "INC-8", "`sluice resume --all`"], end["message"])
+    for command in (("plan", "fix.yaml"), RUN):
+        process = stand.start(*command)
+        time.sleep(1)
+        must(process.poll() is None, f"{command[0]} did not wait")
+        must(all(row["spec"] != "fix" for row in stand.sluice("list", "--json").json()["runs"]), "it was planned under the flag")
+        stand.sluice("resume", "--all").ended(0)
+        said = stand.finish(process).ended(0)
+        among(["planning is held: ", "INC-8"], said.out + said.err)
+        stand.sluice("pause", "--all", "--hold", "--reason", "INC-8").ended(0)
+    is_repaired(stand)
 
 
 @test("a limit that is moved lets a paused run go on at once, and stands in the ledger")
@@ -423,8 +469,10 @@ def _(stand):
     set_to(stand, 1)
     must("(null)" not in stand.finish(process).ended(0).err, "a note of no run names one")
     stand.sluice("pause", "--all", "--hold", "--reason", "INC-9").ended(0)
-    process = stand.start("verify", "load.yaml")
-    waits(process)
+    process, before = stand.start("verify", "load.yaml"), asked()
+    time.sleep(1)
+    must(process.poll() is None, "it did not wait for the flag")
+    same(asked(), before, "what is not planned yet asks no signal")
     stand.sluice("resume", "--all").ended(0)
     stand.finish(process).ended(0)
 

@@ -42,7 +42,7 @@ struct way {
     const char *target;     /* NULL: the source's own dataset */
     const char *hook;       /* what must be heard; NULL: nothing */
     bool passes;            /* the time of its source, before its first stage is judged */
-    bool stopped;           /* all runs of the home are, before the first step */
+    bool stopped;           /* all runs of the home are, once it is planned */
     int spoils; /* before that stage (from 1) is judged, the application puts back a record of it, or its source has
                    another; 0: never */
     enum deed asleep;     /* done while somebody first sleeps through a soak, … */
@@ -162,7 +162,7 @@ static const struct way WAYS[] = {
      .steps = {{RUN, 3}, {RUN, 3}},
      .state = "paused",
      .stages = "pending pending",
-     .actions = "planned paused wish paused"},
+     .actions = "stop-all paused wish paused"},
     /* nothing is judged by what may be a part of what there was */
     {.passes = true, .steps = {{RUN, 3}}, .state = "paused", .stages = "verifying pending", .actions = JUDGED "paused"},
     /* it is taken back meanwhile: all of it, or what the application has not written since */
@@ -345,8 +345,10 @@ static void walk_init(struct walk *walk, const struct way *way)
         char key[3] = {'k', (char)('0' + i), 0};
         scene_put(&walk->scene, "items", key, "{\"n\":1}");
     }
-    if (way->stopped)
-        stop_all(walk);
+    if (!way->stopped)
+        return;
+    scene_plan(&walk->scene);
+    stop_all(walk);
 }
 
 static void walk_step(struct walk *walk, const struct step *step)

@@ -17,6 +17,7 @@ struct live_probe {
 };
 
 static struct scene *felt;
+static atomic_uint probes; /* that were opened */
 
 static void no_pace(struct store *store, struct pace *pace)
 {
@@ -24,6 +25,7 @@ static void no_pace(struct store *store, struct pace *pace)
 
 static bool probe_open(struct live_probe **ret, struct store *store, struct pace *pace, GError **error)
 {
+    atomic_fetch_add(&probes, 1);
     *ret = g_new0(struct live_probe, 1);
     **ret = (struct live_probe){.world = &felt->fake.world, .pace = pace};
     return true;
@@ -106,10 +108,30 @@ static void a_run_with_a_promise_says_that_it_measures_before_it_sends(void **st
     }
 }
 
+static void what_cannot_be_verified_is_refused_before_anything_is_measured(void **state)
+{
+    struct told told;
+    struct spec *spec;
+    struct verify_result result;
+    GError *error = NULL;
+    begin(&told, PROMISES("+10% or +0.5ms"));
+    struct store_registry *registry = store_registry_new(&told.scene.fake.world, told.scene.ours);
+    struct run_config config = scene_config(&told.scene, registry);
+    kit_ok(spec_read(&spec, config.world, told.scene.spec_path, &error));
+    atomic_store(&probes, 0);
+    assert_false(run_verify_spec(&config, spec, &result, &error));
+    assert_true(error_is(error, SLUICE_ERROR_USAGE));
+    assert_int_equal(atomic_load(&probes), 0);
+    g_clear_error(&error);
+    store_registry_free(registry);
+    scene_done(&told.scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_with_a_promise_says_that_it_measures_before_it_sends),
+        cmocka_unit_test(what_cannot_be_verified_is_refused_before_anything_is_measured),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
