@@ -68,8 +68,7 @@ static int tear_down(void **state)
 
 static struct call call_of(struct box *box)
 {
-    return (struct call){
-        .ds = &box->ds, .mem = box->mem, .deadline_us = world_monotonic_us(&box->world) + PATIENCE_US};
+    return (struct call){.ds = &box->ds, .mem = box->mem, .deadline_us = world_monotonic_us(&box->world) + PATIENCE_US};
 }
 
 /* As an executor does: `number` 0 before anything is written, else behind it. */
