@@ -6,7 +6,7 @@ from livedata import NEVER, read, seed
 from servers import each_kind, wait_for
 from stand import must, run_all, same
 
-KEYS, OF_A_PARTITION, AT_FIRST = 6000, 100, 600
+KEYS, OF_A_PARTITION, AT_FIRST = 6000, 100, 300
 SPEC = """
 sluice: 1
 name: fix
@@ -16,7 +16,7 @@ target: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
 partitions: {{ size: {size} }}
 workers: 3
 stages: [{{ name: full, scope: 100% }}]
-protect: {{ rate: {{ max: 2000/s }}, hold: 10m }} # else a server that tells nothing pauses the run, where the machine is slow
+protect: {{ rate: {{ max: 200/s }}, hold: 10m }} # else a server that tells nothing pauses the run, where the machine is slow
 """
 
 
@@ -48,6 +48,7 @@ def _(stand, servers):
     still.freeze()
     at_that = repaired(others)
     must(at_that < theirs / 2, f"{at_that} of {theirs} were written before it stood still")
+    stand.sluice("set", "fix", "protect.rate.max=2000/s").ended(0)
     try: # one partition that begins on the one that stands still ends on another
         wait_for(lambda: repaired(others) > theirs - OF_A_PARTITION, "what begins on the others", 60)
     finally:
