@@ -218,7 +218,6 @@ struct planning {
     struct plan **ret;
     struct planning_pace pace;
     bool told;                  /* that something is measured */
-    const char *held;           /* as it was told; NULL: it goes on */
     _Atomic(const char *) what; /* words of plan/: they live for ever */
     atomic_uint_fast64_t done;
 };
@@ -229,18 +228,6 @@ static void on_planning(void *self, const char *what, uint64_t done, uint64_t of
     atomic_store(&planning->what, what);
     atomic_store(&planning->done, done);
     planning_heed(&planning->pace);
-}
-
-static void tell_held(struct planning *planning)
-{
-    const char *held = atomic_load(&planning->pace.held);
-    if (held == planning->held)
-        return;
-    planning->held = held;
-    g_autofree char *text =
-        held ? ending_words("planning is held: %s", held) : g_strdup("nothing holds the planning any more");
-    struct run_event event = {.kind = RUN_EVENT_NOTE, .text = text};
-    run_tell(planning->config, &event);
 }
 
 static void tell_measuring(struct planning *planning)
@@ -259,7 +246,7 @@ static void show_planning(void *self, struct watch *watch)
     tell_measuring(planning);
     const char *what = atomic_load(&planning->what);
     uint64_t done = atomic_load(&planning->done);
-    tell_held(planning);
+    planning_tell_held(&planning->pace);
     if (!what)
         return; /* nothing has been counted yet */
     struct run_event event = {

@@ -1,9 +1,11 @@
 #include "run/planning.h"
 
 #include "base/file.h"
+#include "run/ending.h"
 #include "run/guarding.h"
 #include "run/hold.h"
 #include "run/tell.h"
+#include "run/watch.h"
 
 #define LOOK_US (INT64_C(250) * 1000)
 
@@ -35,9 +37,30 @@ static void look(struct planning_pace *pace)
     atomic_store(&pace->held, words);
 }
 
+void planning_tell_held(struct planning_pace *pace)
+{
+    const char *held = atomic_load(&pace->held);
+    if (held == pace->told)
+        return;
+    pace->told = held;
+    g_autofree char *text =
+        held ? ending_words("planning is held: %s", held) : g_strdup("nothing holds the planning any more");
+    struct run_event event = {.kind = RUN_EVENT_NOTE, .text = text};
+    run_tell(pace->config, &event);
+}
+
+static void look_and_tell(struct planning_pace *pace)
+{
+    look(pace);
+    if (pace->alone)
+        planning_tell_held(pace);
+}
+
 static bool is_ended(const struct planning_pace *pace)
 {
-    return pace->stop && atomic_load(pace->stop);
+    if (watch_is_signalled(pace->config))
+        atomic_store(pace->stop, true);
+    return atomic_load(pace->stop);
 }
 
 static void leave(struct planning_pace *pace)
@@ -52,8 +75,8 @@ void planning_heed(struct planning_pace *pace)
     int64_t now_us = world_monotonic_us(world);
     if (pace->looked_us && now_us - pace->looked_us < LOOK_US)
         return;
-    for (look(pace); atomic_load(&pace->held) && !is_ended(pace); look(pace)) {
-        if (pace->stop && pace->config->exit_on_pause)
+    for (look_and_tell(pace); atomic_load(&pace->held) && !is_ended(pace); look_and_tell(pace)) {
+        if (pace->config->exit_on_pause)
             leave(pace);
         else
             world_sleep_us(world, LOOK_US, pace->stop);
@@ -123,13 +146,19 @@ bool planning_make(struct plan **ret, const struct run_config *config, struct sp
                    bool (*may)(const struct plan *plan, GError **error), GError **error)
 {
     struct planning_pace pace;
+    atomic_bool stop = false;
     struct plan_config plan_config = hold_plan_config(config);
     planning_pace_init(&pace, config);
     pace.may = may;
+    pace.alone = true;
+    pace.stop = &stop;
     plan_config.around = &pace.around;
+    plan_config.cancel = &stop;
     plan_config.progress = on_planning;
     plan_config.progress_self = &pace;
     bool made = plan_make(ret, &plan_config, spec, error);
+    if (!made)
+        planning_say_left(&pace, error);
     planning_pace_done(&pace);
     return made;
 }

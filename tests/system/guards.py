@@ -474,7 +474,12 @@ def _(stand):
     must(process.poll() is None, "it did not wait for the flag")
     same(asked(), before, "what is not planned yet asks no signal")
     stand.sluice("resume", "--all").ended(0)
-    stand.finish(process).ended(0)
+    among(["planning is held: ", "INC-9", "nothing holds the planning"], stand.finish(process).ended(0).err)
+    stand.sluice("pause", "--all", "--hold", "--reason", "INC-9").ended(0)
+    process = stand.start("verify", "load.yaml")
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    stand.finish(process, 20).ended(3)
 
 
 @test("a hard guard halts a verification, and only a person with a reason lets it go on")
