@@ -1,89 +1,63 @@
 /* What a paced run asks of a cluster before its first write, in turns that it waits for: opening its first lane takes
  * all 16,384 places over, and a sample is read. */
-#include "kit/kit.h"
+#include "holder.h"
 #include "kit/patient.h"
-#include "kit/servers.h"
-#include "store/calls.h"
 
 /* A turn is worth so many commands that look at a key (ROUTE_LIGHT), and so many small records that are read. */
-enum { PLACES = 16384, LIGHT = 8, SMALL = 4, RECORDS = 400, LARGE = 20, FEW = 32 };
+enum { PLACES = 16384, LIGHT = 8, SMALL = 4, RECORDS = 400, LARGE = 20, FEW = 32, PART = 3 };
 
-struct box {
-    struct servers servers;
+/* Who waits for its turns by a clock that stands. */
+struct paced {
+    struct box *box;
     struct patient patient;
-    struct store_registry *registry;
-    struct store *store;
-    struct session *session;
+    struct holder holder;
     struct pace *pace;
-    struct dataset ds;
-    struct arena *mem;
 };
 
-static int set_up(void **state)
+static void begin(struct paced *paced, struct box *box)
 {
-    struct box *box = g_new0(struct box, 1);
-    servers_find_cluster(&box->servers, 1);
-    *state = box;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct box *box = *state;
-    servers_end(&box->servers);
-    g_free(box);
-    return 0;
-}
-
-static void begin(struct box *box)
-{
-    GError *error = NULL;
-    g_autofree char *uri = g_strdup_printf("valkey://127.0.0.1:%u", box->servers.ports[0]);
-    struct store_config config = {.uri = uri, .base_dir = box->servers.dir};
-    patient_init(&box->patient, false);
-    box->mem = arena_new(64 << 20);
+    *paced = (struct paced){.box = box};
+    holder_begin(box, PART);
     box->ds = (struct dataset){.name = "r:{id}", .form = FORM_HASH};
-    box->registry = store_registry_new(&box->patient.world, NULL);
-    kit_ok(store_open(&box->store, box->registry, &config, &error));
-    kit_ok(store_session_open(&box->session, box->store, &error));
-    box->pace = pace_new(&(struct governor_promise){.share = 0.1}, 0);
-    patient_feel(&box->patient, box->pace, box->servers.ports[0]);
-    store_driver(box->store)->probe->set_pace(box->store, box->pace);
+    patient_init(&paced->patient, false);
+    paced->holder = holder_enter(box, &paced->patient.world, 0);
+    paced->pace = pace_new(&(struct governor_promise){.share = 0.1}, 0);
+    patient_feel(&paced->patient, paced->pace, box->servers.ports[0]);
+    store_driver(paced->holder.store)->probe->set_pace(paced->holder.store, paced->pace);
 }
 
-static void end(struct box *box)
+static void end(struct paced *paced)
 {
-    store_driver(box->store)->probe->set_pace(box->store, NULL);
-    pace_free(box->pace);
-    store_session_close(box->session);
-    store_release(box->registry, box->store);
-    store_registry_free(box->registry);
-    arena_free(box->mem);
+    store_driver(paced->holder.store)->probe->set_pace(paced->holder.store, NULL);
+    pace_free(paced->pace);
+    holder_leave(&paced->holder);
 }
 
-static struct call call_of(struct box *box)
+/* By that clock it never ends. */
+static struct call call_of(struct paced *paced)
 {
-    return (struct call){.ds = &box->ds, .mem = box->mem, .deadline_us = INT64_MAX / 2};
+    struct call call = holder_call(paced->box);
+    call.deadline_us = INT64_MAX / 2;
+    return call;
 }
 
-static int64_t turns_since(const struct box *box, int64_t slept_us)
+static int64_t turns_since(const struct paced *paced, int64_t slept_us)
 {
-    return (box->patient.slept_us - slept_us) / PATIENT_GAP_US;
+    return (paced->patient.slept_us - slept_us) / PATIENT_GAP_US;
 }
 
 static void a_cluster_is_taken_over_in_an_eighth_of_its_places(void **state)
 {
-    struct box *box = *state;
     GError *error = NULL;
     struct fence before;
-    struct lane lane = {.lane = 1, .fence = {.run = {7}, .part = 3}};
-    servers_or_skip(&box->servers);
-    begin(box);
-    struct call call = call_of(box);
-    int64_t from_us = box->patient.slept_us;
-    kit_ok(store_lane_open(box->session, &call, &lane, &before, &error));
-    assert_in_range(turns_since(box, from_us), PLACES / LIGHT - FEW, PLACES / LIGHT + FEW);
-    end(box);
+    struct paced paced;
+    begin(&paced, *state);
+    struct lane lane = {.lane = 1, .fence = paced.box->id};
+    struct call call = call_of(&paced);
+    int64_t from_us = paced.patient.slept_us;
+    kit_ok(store_lane_open(paced.holder.session, &call, &lane, &before, &error));
+    assert_in_range(turns_since(&paced, from_us), PLACES / LIGHT - FEW, PLACES / LIGHT + FEW);
+    end(&paced);
 }
 
 static void put(struct box *box, unsigned i, size_t bytes)
@@ -94,20 +68,20 @@ static void put(struct box *box, unsigned i, size_t bytes)
 }
 
 /* How many turns it takes to read `n` of them from `first` on. */
-static int64_t read_turns(struct box *box, unsigned first, unsigned n)
+static int64_t read_turns(struct paced *paced, unsigned first, unsigned n)
 {
     GError *error = NULL;
     g_autofree struct record *records = g_new0(struct record, n);
-    struct call call = call_of(box);
+    struct call call = call_of(paced);
     for (unsigned i = 0; i < n; i++) {
         g_autofree char *key = g_strdup_printf("%u", first + i);
-        assert_true(arena_copy(box->mem, slice_of_text(key), &records[i].key));
+        assert_true(arena_copy(paced->box->mem, slice_of_text(key), &records[i].key));
     }
-    int64_t from_us = box->patient.slept_us;
-    kit_ok(store_read(box->session, &call, records, n, &error));
+    int64_t from_us = paced->patient.slept_us;
+    kit_ok(store_read(paced->holder.session, &call, records, n, &error));
     for (unsigned i = 0; i < n; i++)
         assert_int_equal(records[i].presence, RECORD_PRESENT);
-    return turns_since(box, from_us);
+    return turns_since(paced, from_us);
 }
 
 static void small_records_are_read_several_in_a_turn_and_large_ones_one_by_one(void **state)
@@ -118,11 +92,12 @@ static void small_records_are_read_several_in_a_turn_and_large_ones_one_by_one(v
         put(box, i, 10);
     for (unsigned i = 0; i < LARGE; i++)
         put(box, RECORDS + i, 10000);
-    begin(box);
-    read_turns(box, 0, SMALL); /* connects, and finds out what its user may */
-    assert_in_range(read_turns(box, 0, RECORDS), 1, RECORDS / LIGHT + RECORDS / SMALL + FEW);
-    assert_in_range(read_turns(box, RECORDS, LARGE), LARGE, LARGE + FEW);
-    end(box);
+    struct paced paced;
+    begin(&paced, box);
+    read_turns(&paced, 0, SMALL); /* connects, and finds out what its user may */
+    assert_in_range(read_turns(&paced, 0, RECORDS), 1, RECORDS / LIGHT + RECORDS / SMALL + FEW);
+    assert_in_range(read_turns(&paced, RECORDS, LARGE), LARGE, LARGE + FEW);
+    end(&paced);
 }
 
 int main(void)
@@ -131,5 +106,5 @@ int main(void)
         cmocka_unit_test(a_cluster_is_taken_over_in_an_eighth_of_its_places),
         cmocka_unit_test(small_records_are_read_several_in_a_turn_and_large_ones_one_by_one),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, holder_set_up_alone, holder_tear_down);
 }
