@@ -5,7 +5,7 @@
 #include "cut.h"
 #include "kit/patient.h"
 
-enum { OPS = 6 };
+enum { OPS = 6, CHANCES = 500 }; /* to do what must not be done: each as long as a call takes */
 
 static void make_ops(struct box *box, struct cas_op *ops)
 {
@@ -123,6 +123,14 @@ static void an_older_home_is_refused_and_disturbs_nobody(void **state)
 }
 
 /* Whose marks are gone while its records stand: nobody may take what is not marked for not applied. */
+static void delete_fence(struct box *box)
+{
+    char key[64] = "DEL sluice:fence:";
+    for (size_t i = 0; i < 16; i++)
+        g_snprintf(key + strlen(key), 3, "%02x", box->lane.fence.run[i]);
+    g_free(servers_ask(&box->servers, 0, key, false));
+}
+
 static void a_fence_deleted_by_hand_is_told(void **state)
 {
     struct box *box = *state;
@@ -131,10 +139,7 @@ static void a_fence_deleted_by_hand_is_told(void **state)
     struct fence before;
     struct call call = begin_with(box, ops);
     kit_ok(store_cas(box->session, &call, &box->lane, ops, 2, &error));
-    char key[64] = "DEL sluice:fence:";
-    for (size_t i = 0; i < 16; i++)
-        g_snprintf(key + strlen(key), 3, "%02x", box->lane.fence.run[i]);
-    g_free(servers_ask(&box->servers, 0, key, false));
+    delete_fence(box);
     kit_refused(store_cas(box->session, &call, &box->lane, ops + 2, 1, &error), UNSETTLED, "deleted");
     assert_int_equal(ops[2].outcome, CAS_NOT_SENT);
     struct lane next = box->lane;
@@ -244,6 +249,7 @@ static void a_record_that_arrives_late_takes_no_marks_away(void **state)
 struct reading {
     struct box *box;
     struct arena *mem;
+    atomic_bool given_up;
 };
 
 static void *read_fence(void *at)
@@ -251,7 +257,7 @@ static void *read_fence(void *at)
     struct reading *reading = at;
     GError *error = NULL;
     struct fence fence;
-    struct call call = {.ds = &reading->box->ds, .mem = reading->mem};
+    struct call call = {.ds = &reading->box->ds, .mem = reading->mem, .cancel = &reading->given_up};
     bool ok = store_fence_read(reading->box->session, &call, &reading->box->lane.fence, &fence, &error);
     g_clear_error(&error);
     return ok ? reading : NULL;
@@ -276,11 +282,23 @@ static void *write_apart(void *at)
     return ok ? NULL : writing;
 }
 
+/* `alone`: the one before takes along what the partition's record owes, so that what is lost is known of one place. */
+static void lose_a_write(struct box *box, const struct call *call, struct cas_op ops[2], bool alone)
+{
+    GError *error = NULL;
+    ops[0].number = 2;
+    ops[1].number = alone ? 3 : 2;
+    if (alone)
+        kit_ok(store_cas(box->session, call, &box->lane, ops, 1, &error));
+    cut_arm(box, CUT_BEFORE, script_cas.sha, 1);
+    assert_false(store_cas(box->session, call, &box->lane, ops + 1, 1, &error));
+    g_clear_error(&error);
+}
+
 /* Two threads of a process. The place got its new epoch for the one's lost write. The other's meets it before the first
  * has heard of it, and waits until that has: the takeover says nothing of what it then sends. */
-static void a_takeover_vouches_for_older_writes_only(void **state)
+static void vouches_for_older_writes_only(struct box *box, bool alone)
 {
-    struct box *box = *state;
     GError *error = NULL;
     struct cas_op ops[OPS];
     struct fence fence;
@@ -292,10 +310,7 @@ static void a_takeover_vouches_for_older_writes_only(void **state)
     kit_ok(store_session_open(&second, box->store, &error));
     open_lane(box, second, &other);
     write_one(box, &box->lane, &ops[0], 1);
-    cut_arm(box, CUT_BEFORE, script_cas.sha, 1);
-    ops[1].number = 2;
-    assert_false(store_cas(box->session, &call, &box->lane, ops + 1, 1, &error));
-    g_clear_error(&error);
+    lose_a_write(box, &call, ops + 1, alone);
     struct reading reading = {.box = box, .mem = arena_new(1 << 20)};
     atomic_store(&box->proxy.muted, false);
     atomic_store(&box->proxy.mutes, true);
@@ -303,25 +318,100 @@ static void a_takeover_vouches_for_older_writes_only(void **state)
     while (!atomic_load(&box->proxy.muted))
         g_thread_yield();
     cut_arm(box, CUT_LATE, script_cas.sha, 2); /* the first meets the new epoch */
-    ops[2].number = 1;
-    struct writing writing = {.box = box, .session = second, .lane = other, .op = ops + 2, .mem = arena_new(1 << 20)};
+    ops[3].number = 1;
+    struct writing writing = {.box = box, .session = second, .lane = other, .op = ops + 3, .mem = arena_new(1 << 20)};
     assert_int_equal(pthread_create(&writer, NULL, write_apart, &writing), 0);
     while (atomic_load(&box->proxy.seen) == 0)
         g_thread_yield();
+    for (int i = 0; i < CHANCES; i++)
+        cut_stands(box, 0);
+    assert_int_equal(box->proxy.seen, 1);
     atomic_store(&box->proxy.mutes, false);
     pthread_join(thread, &read);
     assert_non_null(read);
     pthread_join(writer, &read);
     assert_non_null(read);
-    assert_int_equal(ops[2].outcome, CAS_UNKNOWN);
+    assert_int_equal(ops[3].outcome, CAS_UNKNOWN);
     kit_ok(store_fence_read(second, &call, &other.fence, &fence, &error));
     assert_false(fence_lane_applied(&fence.lanes[0], 1));
     cut_let_the_late_one_arrive(box);
-    assert_false(cut_stands(box, 2));
+    assert_false(cut_stands(box, 3));
     store_session_close(second);
     arena_free(reading.mem);
     arena_free(writing.mem);
     cut_end(box);
+}
+
+/* All places are taken, or the one alone. */
+static void a_takeover_vouches_for_older_writes_only(void **state)
+{
+    vouches_for_older_writes_only(*state, false);
+    vouches_for_older_writes_only(*state, true);
+}
+
+/* One of them takes a place for its lost write, and is never told whether it has it. The place has its new epoch all
+ * the same; under that the other does not go on either. */
+static void an_epoch_of_which_nobody_was_told_is_written_under_by_nobody(void **state)
+{
+    struct box *box = *state;
+    GError *error = NULL;
+    struct cas_op ops[OPS];
+    struct fence before;
+    struct session *second;
+    pthread_t thread;
+    void *read;
+    struct call call = begin_with(box, ops);
+    struct lane other = lane_of_part(box, 4);
+    kit_ok(store_session_open(&second, box->store, &error));
+    open_lane(box, second, &other);
+    write_one(box, &box->lane, &ops[0], 1);
+    lose_a_write(box, &call, ops + 1, true);
+    struct reading reading = {.box = box, .mem = arena_new(1 << 20)};
+    atomic_store(&box->proxy.muted, false);
+    atomic_store(&box->proxy.mutes, true);
+    assert_int_equal(pthread_create(&thread, NULL, read_fence, &reading), 0);
+    while (!atomic_load(&box->proxy.muted))
+        g_thread_yield();
+    atomic_store(&reading.given_up, true);
+    pthread_join(thread, &read);
+    assert_null(read);
+    atomic_store(&box->proxy.mutes, false);
+    ops[3].number = 1;
+    kit_refused(store_cas(second, &call, &other, ops + 3, 1, &error), UNSETTLED, "");
+    assert_false(cut_stands(box, 3));
+    other.lane = 2;
+    kit_ok(store_lane_open(second, &call, &other, &before, &error)); /* which takes it once more */
+    kit_ok(store_cas(second, &call, &other, ops + 3, 1, &error));
+    assert_int_equal(ops[3].outcome, CAS_WRITTEN);
+    store_session_close(second);
+    arena_free(reading.mem);
+    cut_end(box);
+}
+
+/* Whoever has ended the run has given its lock back, and left nothing that tells of it. */
+static void who_makes_a_fence_anew_for_a_lost_write_asks_for_the_lock(void **state)
+{
+    for (int ended = 0; ended < 2; ended++) {
+        struct box *box = *state;
+        GError *error = NULL;
+        struct cas_op ops[OPS];
+        struct fence fence;
+        struct call call = begin_with(box, ops);
+        struct store_lock lock = {.run = "fix.1", .host = "h", .home = "/h"};
+        memcpy(lock.run_uid, box->lane.fence.run, sizeof lock.run_uid);
+        kit_ok(store_lock(box->session, &call, &lock, false, &error));
+        write_one(box, &box->lane, &ops[0], 1);
+        lose_a_write(box, &call, ops + 1, true);
+        delete_fence(box);
+        if (ended)
+            g_free(servers_ask(&box->servers, 0, "DEL sluice:locks", false));
+        bool read = store_fence_read(box->session, &call, &box->lane.fence, &fence, &error);
+        if (ended)
+            kit_refused(read, FENCED, "given back meanwhile");
+        else
+            kit_ok(read);
+        cut_end(box);
+    }
 }
 
 /* --- what outlives a server --------------------------------------------------------------------------------------- */
@@ -474,6 +564,8 @@ int main(void)
         cmocka_unit_test(what_is_pruned_stands_in_the_record),
         cmocka_unit_test(a_record_that_arrives_late_takes_no_marks_away),
         cmocka_unit_test(a_takeover_vouches_for_older_writes_only),
+        cmocka_unit_test(an_epoch_of_which_nobody_was_told_is_written_under_by_nobody),
+        cmocka_unit_test(who_makes_a_fence_anew_for_a_lost_write_asks_for_the_lock),
         cmocka_unit_test(a_takeover_is_with_the_replicas),
         cmocka_unit_test(a_right_that_is_missing_leaves_no_mark),
         cmocka_unit_test(nothing_stays_behind_the_last_lock),
