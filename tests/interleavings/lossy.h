@@ -23,8 +23,10 @@ struct lossy {
     int fails;                                                /* so many looks fail, … */
     enum error_code fails_with;                               /* … with that */
     bool (*lane_open)(struct session *, const struct call *, const struct lane *, struct fence *, GError **);
-    int opens;       /* behind so many lanes they are replaced, … */
-    bool note_fails; /* … or what is noted of them fails, with fails_with */
+    int opens;         /* behind so many lanes they are replaced, … */
+    bool note_fails;   /* … or what is noted of them fails, with fails_with */
+    GString *asked_of; /* for each lane whether all servers are asked (a) or a key's (k), its number, and again; NULL:
+                          not kept */
     atomic_int signals;
     atomic_uint looks; /* of who watches, each with a sleep behind it */
     uint64_t sent;     /* cas calls until it happened */
@@ -44,6 +46,8 @@ static inline bool note(struct session *session, const struct call *call, const 
                         struct slice was, const char **ret, GError **error)
 {
     struct lossy *lossy = lossy_of(session);
+    if (lossy->asked_of && witness->lane == 0)
+        g_string_append_c(lossy->asked_of, witness->near.len ? 'k' : 'a');
     if (was.len && lossy->note_fails && !(lossy->note_fails = false))
         return error_set(error, lossy->fails_with, "nobody knows whose it is");
     if (was.len && was.data[0] != lossy->history[0])

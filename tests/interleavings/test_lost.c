@@ -117,6 +117,56 @@ static void a_server_that_is_replaced_between_a_write_and_its_checkpoint_counts_
     ends_well(&lossy);
 }
 
+/* As of a cluster: whoever is granted a partition knows a key of it. */
+static bool ranks_alike(const struct dataset *ds, const struct slice *keys, size_t n, uint16_t *ret, GError **error)
+{
+    memset(ret, 0, n * sizeof *ret);
+    return true;
+}
+
+static bool of_one_slot(struct session *session, const struct dataset *ds, struct slice key, uint32_t *ret,
+                        GError **error)
+{
+    *ret = 0;
+    return true;
+}
+
+static bool tells_its_number(struct session *session, const struct call *call, const struct lane *lane,
+                             struct fence *ret, GError **error)
+{
+    struct lossy *lossy = lossy_of(session);
+    g_string_append_printf(lossy->asked_of, "%u", lane->lane);
+    return lossy->lane_open(session, call, lane, ret, error);
+}
+
+/* Of a later one's partition something was written, and may be lost, on whichever. */
+static void before_a_first_lane_a_key_s_server_is_asked_and_before_a_later_one_all_are(void **state)
+{
+    struct lossy lossy;
+    struct process process;
+    g_autoptr(GString) asked_of = g_string_new(NULL);
+    begin(&lossy);
+    struct list_ops list = *lossy.scene.faulty_mem.table.list;
+    struct slot_ops slots = {.count = 1, .of = of_one_slot};
+    list.rank = ranks_alike;
+    lossy.scene.faulty_mem.table.list = &list;
+    lossy.scene.faulty_mem.table.slots = &slots;
+    lossy.asked_of = asked_of;
+    lossy.lane_open = lossy.scene.faulty_mem.write.lane_open;
+    lossy.scene.faulty_mem.write.lane_open = tells_its_number;
+    process_first(&process, &lossy.scene);
+    process_until(&process, 0, OP_SETTLE);
+    replace(&lossy);
+    process_done(&process);
+    scene_ran(&lossy.scene, 0);
+    assert_true(g_str_has_prefix(asked_of->str, "k1k"));
+    assert_non_null(strstr(asked_of->str, "a2a"));
+    for (const char *lane = asked_of->str; *lane; lane += 3)
+        if (!g_str_has_prefix(lane, "k1k") && !g_str_has_prefix(lane, "a2a"))
+            fail_msg("%s", asked_of->str);
+    ends_well(&lossy);
+}
+
 static void a_rollback_that_a_server_forgot_is_done_again(void **state)
 {
     struct lossy lossy;
@@ -613,6 +663,7 @@ int main(void)
         cmocka_unit_test(what_the_application_wrote_since_is_in_doubt_and_left_as_it_is),
         cmocka_unit_test(a_server_that_has_all_of_it_is_not_asked_again),
         cmocka_unit_test(a_server_that_is_replaced_between_a_write_and_its_checkpoint_counts_nothing),
+        cmocka_unit_test(before_a_first_lane_a_key_s_server_is_asked_and_before_a_later_one_all_are),
         cmocka_unit_test(a_rollback_that_a_server_forgot_is_done_again),
         cmocka_unit_test(a_rollback_leaves_and_lists_what_a_server_forgot_before_it),
         cmocka_unit_test(what_the_fence_has_stands_whatever_the_application_wrote_since),
