@@ -20,6 +20,14 @@ from stand import must
 PREFIX = "c:"
 BASE = 1_700_000_000_000 # versions of what was seeded; the application's are above
 FIX_LUA = 'function transform(doc) doc.times = tonumber(doc.times) + 1 doc.tier = "gold" return doc end\n'
+ADD_LUA = "function transform(doc) doc.n = tonumber(doc.n) + 1 return doc end\n"
+FIX = """
+sluice: 1
+name: fix
+source: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
+transform: {{ lua: fix.lua }}
+target: {{ store: "{uri}", dataset: "c:{{id}}", as: hash{target} }}
+"""
 NEVER = -1
 
 State = namedtuple("State", "fields expires") # fields None: there is no such record
@@ -138,6 +146,33 @@ def rows(n, seed_of=1, soon_ms=(3000, 12000)):
             fields["free"] = "x" * dice.randrange(200)
         expires = NEVER if i % 10 else now + 7_200_000 + i
         yield key, fields, now + dice.randrange(*soon_ms) if i >= n else expires
+
+
+def seed_numbers(place, keys):
+    """Each has its number: what was added to it tells how often it was written."""
+    seed(place, [(f"{PREFIX}{n:05d}", {"id": f"{n:05d}", "n": str(n)}, NEVER) for n in range(keys)])
+
+
+def numbers(place):
+    return {int(key[len(PREFIX):]): int(state.fields[b"n"]) for key, state in read(place).items()}
+
+
+def uri_of(place):
+    """Of a server, or of all those of a cluster."""
+    return "valkey://" + ",".join(node.address for node in getattr(place, "nodes", [place]))
+
+
+def write_fix(stand, uri, more, lua=FIX_LUA, target=""):
+    """fix.yaml, a repair of the records where they stand; `more` are further lines of it, `target` further words of that."""
+    stand.write("fix.lua", lua)
+    stand.write("fix.yaml", FIX.format(uri=uri, target=target) + more)
+
+
+def began(stand):
+    """A run of that, which has begun to write."""
+    process = stand.start("run", "fix.yaml", "--yes", "--json")
+    stand.until(process, lambda line: line["type"] == "progress" and line["text"] == "writing" and line["done"] > 0)
+    return process
 
 
 def as_state(fields, expires):

@@ -6,18 +6,13 @@ import os
 import signal
 import time
 
-from livedata import FIX_LUA, NEVER, Judge, busy, read, rows, seed
+from livedata import NEVER, Judge, began, busy, read, rows, seed, uri_of, write_fix
 from servers import each_kind, wait_for
 from stand import must, run_all, same
 
 KEYS = int(os.environ.get("SLUICE_LIVE_KEYS", "5000"))
 
-SPEC = """
-sluice: 1
-name: fix
-source: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
-transform: {{ lua: fix.lua }}
-target: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
+MORE = """\
 partitions: {{ size: 250 }}
 stages: [{{ name: full, scope: 100% }}]
 protect: {{ errors: 50%, kept_live: 100%, rate: {{ max: {rate}/s }} }}
@@ -29,12 +24,6 @@ source: {{ store: "file:in", dataset: "*.ndjson", key: id }}
 target: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
 protect: {{ rate: {{ max: 5000/s }} }}
 """
-
-
-def began(stand):
-    process = stand.start("run", "fix.yaml", "--yes", "--json")
-    stand.until(process, lambda line: line["type"] == "progress" and line["text"] == "writing" and line["done"] > 0)
-    return process
 
 
 def to_the_end(stand, process):
@@ -50,8 +39,7 @@ def to_the_end(stand, process):
 def repaired_while(stand, place, server, uri, happens, **more):
     seed(server, rows(KEYS))
     begin = read(server)
-    stand.write("fix.lua", FIX_LUA)
-    stand.write("fix.yaml", SPEC.format(uri=uri, rate=KEYS // 4))
+    write_fix(stand, uri, MORE.format(rate=KEYS // 4))
     with busy(stand, place, KEYS, processes=1, rate=200, **more) as box:
         run_begin = time.time()
         process = began(stand)
@@ -79,7 +67,7 @@ def _(stand, servers):
         server.kill() # what it has told the system to write, the system has
         server.start()
         return server
-    repaired_while(stand, server, server, f"valkey://{server.address}", happens)
+    repaired_while(stand, server, server, uri_of(server), happens)
 
 
 @each_kind("behind Sentinel, with a failover in the middle: each key once")
@@ -99,7 +87,7 @@ def _(stand, servers):
     server = servers.standalone()
     seed(server, [("c:0000003", {"id": "0000003", "mine": "1"}, NEVER)])
     stand.records("in/a.ndjson", ({"id": f"{n:07d}", "n": n} for n in range(KEYS)))
-    stand.write("fill.yaml", FILL.format(uri=f"valkey://{server.address}"))
+    stand.write("fill.yaml", FILL.format(uri=uri_of(server)))
     process = stand.start("run", "fill.yaml", "--yes", "--json")
     stand.until(process, lambda line: line["type"] == "progress" and line["text"] == "writing" and line["done"] > 0)
     process.send_signal(signal.SIGKILL)

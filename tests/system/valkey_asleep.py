@@ -3,21 +3,15 @@
 back, and wakes when that is over: it writes nothing, and moves nothing. The lock of the run lies in the home, and a process that
 sleeps keeps it; here it is lost, as on a file system of another machine."""
 
-from livedata import NEVER, read, seed
+from livedata import ADD_LUA, numbers, seed_numbers, uri_of, write_fix
 from servers import Mover, each_kind
 from stand import run_all, same
 
 KEYS = 200
-LUA = "function transform(doc) doc.n = tonumber(doc.n) + 1 return doc end\n"
-SPEC = """
-sluice: 1
-name: fix
-source: {{ store: "{uri}", dataset: "{dataset}"{form} }}
-transform: {{ lua: fix.lua }}
-target: {{ store: "{uri}", dataset: "{dataset}"{form} }}
-partitions: {{ size: 50 }}
+MORE = """\
+partitions: { size: 50 }
 workers: 1
-stages: [{{ name: full, scope: 100% }}]
+stages: [{ name: full, scope: 100% }]
 """
 # Between a grant and the opening of its lane, behind that, with a batch in hand, before what was written counts.
 POINTS = ("store.lane_open:2", "store.lane_open.after:2", "log.before:2", "store.cas:2", "checkpoint.before:2")
@@ -34,16 +28,19 @@ def overtaken(stand, point, *command):
         same(now[word], stood[word], f"{point}: {word}, once it is awake")
 
 
-def lived(stand, uri, numbers, dataset, form):
-    stand.write("fix.lua", LUA)
-    stand.write("fix.yaml", SPEC.format(uri=uri, dataset=dataset, form=form))
+def ready(stand, place):
+    seed_numbers(place, KEYS)
+    write_fix(stand, uri_of(place), MORE, ADD_LUA)
+
+
+def lived(stand, server):
     plus = 0
     for point in POINTS:
         overtaken(stand, point, "rollback", "fix", "--yes")
-        same(numbers(), {n: n + plus for n in range(KEYS)}, f"asleep at {point} while its run is taken back")
+        same(numbers(server), {n: n + plus for n in range(KEYS)}, f"asleep at {point} while its run is taken back")
         overtaken(stand, point, "run", "fix.yaml", "--yes")
         plus += 1
-        same(numbers(), {n: n + plus for n in range(KEYS)}, f"asleep at {point} while its run is finished")
+        same(numbers(server), {n: n + plus for n in range(KEYS)}, f"asleep at {point} while its run is finished")
         stand.sluice("rollback", "fix", "--yes").ended(0) # the next one is a new run
         plus -= 1
     same(stand.sluice("audit", "verify").code, 0, "audit")
@@ -52,24 +49,20 @@ def lived(stand, uri, numbers, dataset, form):
 @each_kind("a process that sleeps while its run is taken back, or finished, writes nothing when it wakes")
 def _(stand, servers):
     server = servers.standalone()
-    seed(server, [(f"c:{n:05d}", {"id": f"{n:05d}", "n": str(n)}, NEVER) for n in range(KEYS)])
-    lived(stand, f"valkey://{server.address}", lambda: {int(key[2:]): int(state.fields[b"n"]) for key, state in read(server).items()},
-          "c:{id}", ", as: hash")
+    ready(stand, server)
+    lived(stand, server)
 
 
 @each_kind("a slot that moves between the last write of a batch and its witness is followed, though nothing else asks who has it", slow=True)
 def _(stand, servers):
     cluster = servers.cluster(primaries=3, replicas=0)
-    seed(cluster, [(f"c:{n:05d}", {"id": f"{n:05d}", "n": str(n)}, NEVER) for n in range(KEYS)])
-    hosts = ",".join(node.address for node in cluster.nodes)
-    stand.write("fix.lua", LUA)
-    stand.write("fix.yaml", SPEC.format(uri=f"valkey://{hosts}", dataset="c:{id}", form=", as: hash"))
+    ready(stand, cluster)
     mover = Mover(cluster)
     with stand.asleep("settle.before:2", 0):
         for node in cluster.nodes: # the first slot of each is where its witnesses lie
             mover.move(cluster.slots(node)[0], next(other for other in cluster.nodes if other is not node))
     mover.end()
-    same({int(key[2:]): int(state.fields[b"n"]) for key, state in read(cluster).items()}, {n: n + 1 for n in range(KEYS)}, "each once")
+    same(numbers(cluster), {n: n + 1 for n in range(KEYS)}, "each once")
 
 
 if __name__ == "__main__":

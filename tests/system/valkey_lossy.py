@@ -6,52 +6,35 @@ that lost nothing is not looked at again (valkey_alone.py)."""
 import os
 import signal
 
-from livedata import NEVER, read, read_node, seed
+from livedata import ADD_LUA, numbers, seed_numbers, uri_of, write_fix
 from servers import each_kind
 from stand import Skip, must, run_all, same
 
 KEYS = int(os.environ.get("SLUICE_LOST_KEYS", "3000"))
-LUA = "function transform(doc) doc.n = tonumber(doc.n) + 1 return doc end\n"
-SPEC = """
-sluice: 1
-name: fix
-source: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
-transform: {{ lua: fix.lua }}
-target: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
+MORE = """\
 partitions: {{ size: 250 }}
 stages: {stages}
 protect: {{ errors: 50%, rate: {{ max: {rate}/s }} }}
 """
 FULL = "[{ name: full, scope: 100% }]"
 
-def name(n):
-    return f"c:{n:07d}"
-
-
-def seeded(place):
-    seed(place, [(name(n), {"id": f"{n:07d}", "n": str(n)}, NEVER) for n in range(KEYS)])
-
-
-def numbers(place):
-    return {key: int(state.fields[b"n"]) for key, state in read(place).items()}
-
-
-def numbers_of(node):
-    """Of one node of a cluster."""
-    return {key: int(state.fields[b"n"]) for key, state in dict(read_node(node, "c:*")).items()}
-
 
 def each_plus(plus):
-    return {name(n): n + plus for n in range(KEYS)}
+    return {n: n + plus for n in range(KEYS)}
+
+
+def changed(place):
+    """The keys that are not as they were seeded."""
+    return [key for key, n in numbers(place).items() if n != key]
 
 
 def written(stand, process, share, text="writing"):
     return stand.until(process, lambda line: line["type"] == "progress" and line["text"] == text and line["done"] >= KEYS * share)
 
 
-def ready(stand, uri, stages=FULL, rate=None):
-    stand.write("fix.lua", LUA)
-    stand.write("fix.yaml", SPEC.format(uri=uri, stages=stages, rate=rate or KEYS // 4))
+def ready(stand, place, stages=FULL, rate=KEYS // 4, target=""):
+    seed_numbers(place, KEYS)
+    write_fix(stand, uri_of(place), MORE.format(stages=stages, rate=rate), ADD_LUA, target)
 
 
 def to_the_end(stand, process, spec="fix.yaml", codes=(0,)):
@@ -77,15 +60,14 @@ def started_from_file(server):
 @each_kind("killed in the middle and started again from an older file: what was lost is done again, once; then taken back", slow=True)
 def _(stand, servers):
     server = servers.standalone()
-    seeded(server)
-    ready(stand, f"valkey://{server.address}")
+    ready(stand, server)
     process = stand.start("run", "fix.yaml", "--yes", "--json")
     written(stand, process, 0.2)
     server.call("SAVE")
     written(stand, process, 0.6)
-    before = sum(n != int(key[2:]) for key, n in numbers(server).items())
+    before = len(changed(server))
     started_from_file(server)
-    after = sum(n != int(key[2:]) for key, n in numbers(server).items())
+    after = len(changed(server))
     to_the_end(stand, process)
     same(numbers(server), each_plus(1), "each key once")
     must(before - after > KEYS * 0.2, "too few were lost", before, after)
@@ -99,8 +81,7 @@ def _(stand, servers):
 @each_kind("sluice and its server are killed, the server comes back from an older file: the run is taken up, dies at each step of that, each key once", slow=True)
 def _(stand, servers):
     server = servers.standalone()
-    seeded(server)
-    ready(stand, f"valkey://{server.address}")
+    ready(stand, server)
     process = stand.start("run", "fix.yaml", "--yes", "--json")
     written(stand, process, 0.2)
     server.call("SAVE")
@@ -118,8 +99,7 @@ def _(stand, servers):
 @each_kind("a stage that had passed loses its writes while the next one is written: they are done again and verified", slow=True)
 def _(stand, servers):
     server = servers.standalone()
-    seeded(server)
-    ready(stand, f"valkey://{server.address}", "[{ name: canary, scope: 25% }, { name: full, scope: 100% }]")
+    ready(stand, server, "[{ name: canary, scope: 25% }, { name: full, scope: 100% }]")
     server.call("SAVE") # nothing is written
     process = stand.start("run", "fix.yaml", "--yes", "--json")
     written(stand, process, 0.6)
@@ -134,8 +114,7 @@ def _(stand, servers):
 @each_kind("a rollback loses what it had taken back: it takes it back again", slow=True)
 def _(stand, servers):
     server = servers.standalone()
-    seeded(server)
-    ready(stand, f"valkey://{server.address}")
+    ready(stand, server)
     stand.sluice("run", "fix.yaml", "--yes").ended(0)
     process = stand.start("rollback", "fix", "--yes", "--json")
     written(stand, process, 0.2, "rolling back")
@@ -155,33 +134,31 @@ def _(stand, servers):
 @each_kind("what the application writes onto a server that has lost writes is in doubt, and left as it is", slow=True)
 def _(stand, servers):
     server = servers.standalone()
-    seeded(server)
-    ready(stand, f"valkey://{server.address}")
+    ready(stand, server)
     server.call("SAVE")
     process = stand.start("run", "fix.yaml", "--yes", "--json")
     written(stand, process, 0.4)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    mine = next(key for key, n in numbers(server).items() if n == int(key[2:]) + 1)
+    mine = changed(server)[0]
     started_from_file(server)
-    server.call("HSET", mine, "n", "5000")
+    server.call("HSET", f"c:{mine:05d}", "n", "5000")
     stand.sluice("run", "fix.yaml", "--yes").ended(4, 8)
-    same(numbers(server), dict(each_plus(1), **{mine: 5000}), "each other key once")
+    same(numbers(server), {**each_plus(1), mine: 5000}, "each other key once")
     same(stand.status("fix")["records"]["in_doubt"], 1, "keys in doubt")
     stand.sluice("rollback", "fix", "--yes").ended(0, 8)
-    same(numbers(server), dict(each_plus(0), **{mine: 5000}), "each other key as before")
+    same(numbers(server), {**each_plus(0), mine: 5000}, "each other key as before")
 
 
 @each_kind("an append-only file that is cut off: what it lacks is done again, what the application wrote before the cut stays", slow=True)
 def _(stand, servers):
     server = servers.standalone(appendonly="yes", appendfsync="always")
-    seeded(server)
-    ready(stand, f"valkey://{server.address}")
+    ready(stand, server)
     process = stand.start("run", "fix.yaml", "--yes", "--json")
     written(stand, process, 0.2)
-    mine = [key for key, n in numbers(server).items() if n == int(key[2:]) + 1][:5]
+    mine = changed(server)[:5]
     for key in mine:
-        server.call("HSET", key, "n", "50000")
+        server.call("HSET", f"c:{key:05d}", "n", "50000")
     file = next((server.folder / "appendonlydir").glob("*.incr.aof"))
     size = file.stat().st_size
     written(stand, process, 0.6)
@@ -201,8 +178,7 @@ def _(stand, servers):
     if not os.environ.get("SLUICE_LIVE_ALL"):
         raise Skip("by hand, with SLUICE_LIVE_ALL=1: half a minute; valkey_live.py has such a failover, with an application at work")
     cluster = servers.cluster(primaries=3, replicas=1)
-    seeded(cluster)
-    ready(stand, "valkey://" + ",".join(node.address for node in cluster.nodes), rate=KEYS // 5)
+    ready(stand, cluster, rate=KEYS // 5)
     process = stand.start("run", "fix.yaml", "--yes", "--json")
     written(stand, process, 0.2)
     victim = cluster.nodes[1]
@@ -211,11 +187,11 @@ def _(stand, servers):
     heir.call("SAVE")
     heir.kill()
     written(stand, process, 0.6) # once the cluster has given it up
-    before = sum(n != int(key[2:]) for key, n in numbers_of(victim).items())
+    before = len(changed(victim))
     victim.kill()
     heir.start()
     cluster.wait_heir([heir], slot)
-    after = sum(n != int(key[2:]) for key, n in numbers_of(heir).items())
+    after = len(changed(heir))
     to_the_end(stand, process, codes=(0, 8))
     print("#", before, "written there,", after, "left of them;", lost_entries(stand), flush=True)
     must(before - after > 20, "too few were lost", before, after)
@@ -227,9 +203,7 @@ def _(stand, servers):
 
 
 def shadowed(stand, server, rate):
-    seeded(server)
-    ready(stand, f"valkey://{server.address}", rate=rate)
-    stand.write("fix.yaml", stand.read("fix.yaml").replace("as: hash }\npart", "as: hash, write: shadow }\npart"))
+    ready(stand, server, rate=rate, target=", write: shadow")
 
 
 @each_kind("a shadow that waits loses records with its server: they are written again, and verified, before anything goes live", slow=True)
@@ -260,9 +234,9 @@ def _(stand, servers):
     written(stand, process, 0.1, "promoting")
     server.call("SAVE")
     written(stand, process, 0.5, "promoting")
-    before = sum(n != int(key[2:]) for key, n in numbers(server).items())
+    before = len(changed(server))
     started_from_file(server)
-    after = sum(n != int(key[2:]) for key, n in numbers(server).items())
+    after = len(changed(server))
     done = stand.finish(process, 120)
     for _ in range(5):
         if done.code == 0:

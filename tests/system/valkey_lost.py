@@ -5,29 +5,22 @@ as a failover may take, is halted, says why and what to do, and goes on once the
 import contextlib
 import time
 
-from livedata import FIX_LUA, Judge, Story, owners, read, rows, seed
+from livedata import Judge, Story, began, owners, read, rows, seed, uri_of, write_fix
 from servers import each_kind, need_client, wait_for
 from stand import among, must, run_all, same
 
 KEYS = 3000
 PATIENCE = 4 # seconds
 
-SPEC = """
-sluice: 1
-name: fix
-source: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
-transform: {{ lua: fix.lua }}
-target: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
-partitions: {{ size: 250 }}
-stages: [{{ name: full, scope: 100% }}]
-protect: {{ errors: 50%, rate: {{ max: 1000/s }} }}
+MORE = """\
+partitions: { size: 250 }
+stages: [{ name: full, scope: 100% }]
+protect: { errors: 50%, rate: { max: 1000/s } }
 """
 
 
 def prepared(stand, cluster):
-    stand.write("fix.lua", FIX_LUA)
-    hosts = ",".join(node.address for node in cluster.nodes)
-    stand.write("fix.yaml", SPEC.format(uri=f"valkey://{hosts}/?failover={PATIENCE}s"))
+    write_fix(stand, f"{uri_of(cluster)}/?failover={PATIENCE}s", MORE)
 
 
 def halts(stand, cluster, harm, says, mend):
@@ -36,8 +29,7 @@ def halts(stand, cluster, harm, says, mend):
     begin = read(cluster)
     prepared(stand, cluster)
     run_begin = time.time()
-    process = stand.start("run", "fix.yaml", "--yes", "--json")
-    stand.until(process, lambda line: line["type"] == "progress" and line["text"] == "writing" and line["done"] > 0)
+    process = began(stand)
     harm()
     harmed = time.monotonic()
     done = stand.finish(process).ended(5)

@@ -1,27 +1,22 @@
 #!/usr/bin/env python3
 """A server of a cluster that stands still holds up its own partitions: those of the others are granted, opened, written and
-checkpointed meanwhile, to the last one."""
+checkpointed meanwhile, for as long as a worker is left for them."""
 
-from livedata import NEVER, read, seed
+from livedata import ADD_LUA, numbers, seed_numbers, uri_of, write_fix
 from servers import each_kind, wait_for
 from stand import must, run_all, same
 
 KEYS, OF_A_PARTITION, AT_FIRST = 6000, 100, 300
-SPEC = """
-sluice: 1
-name: fix
-source: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
-transform: {{ lua: fix.lua }}
-target: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
-partitions: {{ size: {size} }}
+MORE = f"""\
+partitions: {{ size: {OF_A_PARTITION} }}
 workers: 3
 stages: [{{ name: full, scope: 100% }}]
 protect: {{ rate: {{ max: 200/s }}, hold: 10m }} # else a server that tells nothing pauses the run, where the machine is slow
 """
 
 
-def numbers(node):
-    """Of the node's keys alone."""
+def values(node):
+    """Of the node's keys alone, and little is asked of it."""
     client = node.client()
     keys = client.keys("c:*")
     pipe = client.pipeline(transaction=False)
@@ -31,18 +26,16 @@ def numbers(node):
 
 
 def repaired(nodes):
-    return sum(n == key + 1 for node in nodes for key, n in numbers(node).items())
+    return sum(n == key + 1 for node in nodes for key, n in values(node).items())
 
 
 @each_kind("of three servers one stands still: what begins on the others is written all the same, and the rest once it goes on", slow=True)
 def _(stand, servers):
     cluster = servers.cluster(primaries=3, replicas=0, cluster_node_timeout=120000, cluster_require_full_coverage="no")
-    seed(cluster, [(f"c:{n:05d}", {"id": f"{n:05d}", "n": str(n)}, NEVER) for n in range(KEYS)])
-    hosts = ",".join(node.address for node in cluster.nodes)
-    stand.write("fix.lua", "function transform(doc) doc.n = tonumber(doc.n) + 1 return doc end\n")
-    stand.write("fix.yaml", SPEC.format(uri=f"valkey://{hosts}", size=OF_A_PARTITION))
+    seed_numbers(cluster, KEYS)
+    write_fix(stand, uri_of(cluster), MORE, ADD_LUA)
     still, *others = sorted(cluster.nodes, key=lambda node: cluster.slots(node)[0]) # the one of the first slots
-    theirs = sum(len(numbers(node)) for node in others)
+    theirs = sum(len(values(node)) for node in others)
     process = stand.start("run", "fix.yaml", "--yes", "--json")
     wait_for(lambda: repaired(cluster.nodes) >= AT_FIRST, "the first partitions", 60)
     still.freeze()
@@ -54,7 +47,7 @@ def _(stand, servers):
     finally:
         still.thaw()
     stand.finish(process, 120).ended(0)
-    same({int(key[2:]): int(state.fields[b"n"]) for key, state in read(cluster).items()}, {n: n + 1 for n in range(KEYS)}, "each once")
+    same(numbers(cluster), {n: n + 1 for n in range(KEYS)}, "each once")
 
 
 if __name__ == "__main__":

@@ -4,23 +4,18 @@ script too. A record that is written there is never away, not for a moment: it w
 
 import time
 
-from livedata import FIX_LUA, Judge, Story, owners, read, rows, seed
+from livedata import Judge, Story, owners, read, rows, seed, uri_of, write_fix
 from servers import each_kind, need_client, wait_for
 from stand import must, run_all, same
 
 KEYS = 300
 MOVING = 30
 
-SPEC = """
-sluice: 1
-name: fix
-source: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
-transform: {{ lua: fix.lua }}
-target: {{ store: "{uri}", dataset: "c:{{id}}", as: hash, write: {write} }}
-partitions: {{ size: 10 }}
+MORE = """\
+partitions: { size: 10 }
 workers: 4
-stages: [{{ name: full, scope: 100% }}]
-protect: {{ errors: 50%, rate: {{ max: 100/s }} }}
+stages: [{ name: full, scope: 100% }]
+protect: { errors: 50%, rate: { max: 100/s } }
 """
 
 
@@ -29,8 +24,7 @@ def on_the_move(stand, servers, write, commands, ended):
     cluster = servers.cluster(primaries=2, replicas=0)
     seed(cluster, rows(KEYS, soon_ms=(3_600_000, 7_200_000))) # one that has expired would be away, too
     begin = read(cluster)
-    stand.write("fix.lua", FIX_LUA)
-    stand.write("fix.yaml", SPEC.format(uri="valkey://" + ",".join(node.address for node in cluster.nodes), write=write))
+    write_fix(stand, uri_of(cluster), MORE, target=f", write: {write}")
     for command in commands[:-1]:
         stand.sluice(*command).ended(3)
     source, target = cluster.nodes

@@ -7,18 +7,14 @@ import signal
 import threading
 import time
 
+from livedata import FIX, uri_of, write_fix
 from servers import each_kind, wait_for, wait_in_step
 from stand import among, by_hand, must, run_all, same, test
 
 KEYS = 3000
 OF_A_PARTITION = 100
 
-SPEC = """
-sluice: 1
-name: fix
-source: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
-transform: {{ lua: fix.lua }}
-target: {{ store: "{uri}", dataset: "c:{{id}}", as: hash }}
+MORE = """\
 stages: [{{ name: full, scope: 100% }}]
 protect: {{ errors: 50%, live: {{ p99: "{promise}" }}{more} }}
 """
@@ -38,8 +34,7 @@ def begin(stand, server, client, promise, more=""):
 
 
 def write_spec(stand, server, promise, more=""):
-    stand.write("fix.lua", "function transform(doc) doc.n = doc.n .. '+' return doc end\n")
-    stand.write("fix.yaml", SPEC.format(uri=f"valkey://127.0.0.1:{server.port}", promise=promise, more=more))
+    write_fix(stand, uri_of(server), MORE.format(promise=promise, more=more), "function transform(doc) doc.n = doc.n .. '+' return doc end\n")
 
 
 def ready(stand, servers, promise, more=""):
@@ -226,6 +221,8 @@ def _(stand, servers):
     try:
         status = until(stand, paused_by("probe"))
         among("has not answered the probe", status["reason"])
+        words = stand.sluice("status", "fix").ended(0).out
+        must("paused by probe" in words and "slowed by" not in words, words)
     finally:
         server.process.send_signal(signal.SIGCONT)
     until(stand, lambda status: status["state"] == "running")
@@ -504,7 +501,7 @@ def _(stand, servers):
 def _(stand):
     stand.put("items", ['k\t{"id": "k", "n": 1}\t0'])
     stand.write("fix.lua", "function transform(doc) return doc end\n")
-    spec = SPEC.format(uri="rocksdb:live", promise=WIDE, more="").replace('"c:{id}", as: hash', "items")
+    spec = (FIX.format(uri="rocksdb:live", target="") + MORE.format(promise=WIDE, more="")).replace('"c:{id}", as: hash', "items")
     stand.write("fix.yaml", spec)
     refused = stand.sluice("run", "fix.yaml", "--yes").ended(2).err
     must(refused.startswith("sluice: fix.yaml:8:"), f"something was said before it: {refused}")
