@@ -118,11 +118,21 @@ def _(stand):
     same(sum(guard == "queue" for _, guard in moves(stand)), 1, "pauses by it")
 
 
+def outlook_while_paused(stand):
+    """It has no pace now; by when it is there is told by that of before, and of the time that has passed since."""
+    status, words = stand.status("fix"), stand.sluice("status", "fix").ended(0).out
+    same((status["rate"]["records_per_s"], status["eta_s"]), (0, None), "pace")
+    among(["paused by queue", "at the pace so far it is there", "which is in time"], words)
+    must("slowed by" not in words, words)
+    return status["slo"]
+
+
 @test("in the middle it slows the run, pauses it when that has held, and goes on; nothing is done twice")
 def _(stand):
-    ready(stand, ONE, more=protect(signals(queue(stand, 3, "above: 10, slow: 5")), rate="100/s"))
+    ready(stand, ONE, more=protect(signals(queue(stand, 3, "above: 10, slow: 5")), rate="100/s") + "\nslo: { complete: 95% within 1h }")
     process = stand.start(*RUN)
     stand.until(process, writes)
+    wait_for(lambda: (stand.status("fix")["eta_s"] or 0) > 0, "how long it will take")
     set_to(stand, 7)
     note = stand.until(process, lambda line: line["type"] == "note" and "guard" in line["text"])[-1]
     among("guard: slowed by queue: 7, above its limit of 5", note["text"])
@@ -133,6 +143,8 @@ def _(stand):
     set_to(stand, 12)
     stand.until(process, holds)
     same(states(stand)[0], "paused", "state")
+    there = outlook_while_paused(stand)["there_at"]
+    wait_for(lambda: outlook_while_paused(stand)["there_at"] > there, "a forecast that moves on while it stands")
     set_to(stand, 1)
     done = stand.finish(process).ended(0)
     must(any("full pace again" in line.get("text", "") for line in done.lines() if line["type"] == "note"), "not clear")
