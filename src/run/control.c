@@ -14,6 +14,22 @@
 /* --- letting it stand
  * ------------------------------------------------------------------------------------------------- */
 
+#define ENDED_ELSEWHERE                                                                                                \
+    "aborted here alone: it was ended with a later copy of this home, which knows what was written and can take it "   \
+    "back"
+
+/* Of a run that was ended with another copy of this home the store has nothing that could be settled or let go. */
+static bool let_stand(struct hold *hold, GError **error)
+{
+    g_autoptr(GError) failed = NULL;
+    if (hold_open(hold, HOLD_BACK, &failed))
+        return hold_settle(hold, error) && hold_let_go(hold, error);
+    if (hold->elsewhere)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&failed));
+    return false;
+}
+
 bool run_abort(const struct run_config *config, const char *name, struct run_result *ret, GError **error)
 {
     auto_(hold) hold = NULL;
@@ -25,10 +41,9 @@ bool run_abort(const struct run_config *config, const char *name, struct run_res
     const char *words = hold->run.state == RUN_PLANNED
                             ? "aborted: nothing of it was written"
                             : "aborted: what was written stands, and can be taken back with `sluice rollback`";
-    if (!hold_open(hold, HOLD_BACK, error) || !hold_settle(hold, error) || !hold_let_go(hold, error) ||
-        !hold_move(hold, RUN_ABORTED, config->act.reason, NULL, error))
+    if (!let_stand(hold, error) || !hold_move(hold, RUN_ABORTED, config->act.reason, NULL, error))
         return false;
-    hold_result(hold, 0, words, ret);
+    hold_result(hold, 0, hold->elsewhere ? ENDED_ELSEWHERE : words, ret);
     return true;
 }
 

@@ -6,6 +6,7 @@
 #include "catalog/ledger.h"
 #include "plan/home.h"
 #include "plan/keyring.h"
+#include "run/ended.h"
 #include "run/retain.h"
 #include "run/rights.h"
 #include "run/tell.h"
@@ -124,14 +125,12 @@ static bool is_locked(const struct hold *hold, const struct store_lock *by, GErr
 /* Patterns that overlap may be locked by several: by force it is taken from one after the other, each on record. */
 #define MOST_FORCED 64
 
-bool hold_lock_dataset(struct hold *hold, GError **error)
+static bool lock_dataset(struct hold *hold, GError **error)
 {
     struct call call = {.ds = &hold->plan->target_ds, .mem = hold->mem};
     struct store_lock lock,
         mine = {.run = hold->run.name, .host = g_get_host_name(), .home = catalog_home(hold->catalog)};
     memcpy(mine.run_uid, hold->run.uid, sizeof mine.run_uid);
-    if (!store_driver(hold->plan->target)->write)
-        return true; /* an append-only target: every run has files of its own */
     for (int forced = 0;; forced++) {
         g_autoptr(GError) failed = NULL;
         if (take_lock(hold, &mine, &lock, &failed))
@@ -150,6 +149,22 @@ bool hold_lock_dataset(struct hold *hold, GError **error)
             return store_lock(hold->target, &call, &mine, true, error);
         memcpy(mine.over_uid, lock.run_uid, sizeof mine.over_uid);
     }
+}
+
+/* Before the lock, so that nobody's is touched in vain; and behind it, since whoever ends the run with another copy of
+ * the home marks that before he gives the lock back. */
+bool hold_lock_dataset(struct hold *hold, GError **error)
+{
+    struct call call = {.ds = &hold->plan->target_ds, .mem = hold->mem};
+    if (!store_driver(hold->plan->target)->write)
+        return true; /* an append-only target: every run has files of its own */
+    if (!ended_check(hold, &call, error) || !lock_dataset(hold, error))
+        return false;
+    if (ended_check(hold, &call, error))
+        return true;
+    if (hold->elsewhere)
+        store_unlock(hold->target, &call, hold->run.uid, NULL);
+    return false;
 }
 
 /* The store knows a higher lane of the partition than the catalog has ever granted. */
@@ -501,8 +516,9 @@ bool hold_let_go(struct hold *hold, GError **error)
         return false;
     if (!store_driver(hold->plan->target)->write)
         return true;
-    return store_fence_drop(hold->target, &call, hold->run.uid, error) && drop_shadow(hold, &call, error) &&
-           store_unlock(hold->target, &call, hold->run.uid, error) && store_settle(hold->target, &call, error);
+    return ended_mark(hold, &call, error) && store_fence_drop(hold->target, &call, hold->run.uid, error) &&
+           drop_shadow(hold, &call, error) && store_unlock(hold->target, &call, hold->run.uid, error) &&
+           store_settle(hold->target, &call, error);
 }
 
 static bool settle(struct hold *hold, enum parts_kind parts, GError **error)

@@ -33,6 +33,7 @@ struct hold {
     struct exec_shared shared;
     struct job job;
     bool lift_limits;
+    bool elsewhere;                /* the run was ended with another copy of this home (ended.h) */
     const struct run_config *said; /* whose reason stands in the ledger already */
     int64_t mended_us;             /* when a person said so of what had halted the run; 0: nobody has */
     int64_t opens_ms, closes_ms;   /* as in struct crew */

@@ -6,8 +6,8 @@
  * what a driver without it cannot do; whether it needs a store opened for writing. */
 /* clang-format off */
 enum op { OP_SESSION, OP_INSPECT, OP_SPLIT, OP_SCAN_OPEN, OP_SCAN_NEXT, OP_READ, OP_CAS, OP_SETTLE, OP_LANE_OPEN,
-          OP_FENCE_READ, OP_FENCE_DROP, OP_LOCK, OP_UNLOCK, OP_SINK_WRITE, OP_SINK_PUBLISH, OP_SINK_LIST, OP_SINK_DROP,
-          OP_SHADOW_DROP, OP_MEMBERS, OP_COUNT };
+          OP_FENCE_READ, OP_FENCE_DROP, OP_LOCK, OP_UNLOCK, OP_END_MARK, OP_END_READ, OP_SINK_WRITE, OP_SINK_PUBLISH,
+          OP_SINK_LIST, OP_SINK_DROP, OP_SHADOW_DROP, OP_MEMBERS, OP_COUNT };
 
 static const struct op_row {
     const char *before, *after, *cannot;
@@ -26,6 +26,8 @@ static const struct op_row {
     [OP_FENCE_DROP]   = {"store.fence_drop",   "store.fence_drop.after",   "keep a fence", true},
     [OP_LOCK]         = {"store.lock",         "store.lock.after",         "keep a lock", true},
     [OP_UNLOCK]       = {"store.unlock",       "store.unlock.after",       "keep a lock", true},
+    [OP_END_MARK]     = {"store.end_mark",     "store.end_mark.after",     "keep the end of a run", true},
+    [OP_END_READ]     = {"store.end_read",     NULL,                       "keep the end of a run", false},
     [OP_SINK_WRITE]   = {"store.sink_write",   "store.sink_write.after",   "be written as files", true},
     [OP_SINK_PUBLISH] = {"store.sink_publish", "store.sink_publish.after", "be written as files", true},
     [OP_SINK_LIST]    = {"store.sink_list",    NULL,                       "be written as files", false},
@@ -565,6 +567,26 @@ bool store_unlock(struct session *session, const struct call *call, const uint8_
     if (!call_begin(&attempt, session, call, OP_UNLOCK, write && write->unlock, error))
         return false;
     return call_end(&attempt, write->unlock(session, call, run_uid, error), error);
+}
+
+bool store_end_mark(struct session *session, const struct call *call, const uint8_t run_uid[16], struct slice mark,
+                    GError **error)
+{
+    const struct write_ops *write = session_driver(session)->write;
+    struct attempt attempt;
+    if (!call_begin(&attempt, session, call, OP_END_MARK, write && write->end_mark, error))
+        return false;
+    return call_end(&attempt, write->end_mark(session, call, run_uid, mark, error), error);
+}
+
+bool store_end_read(struct session *session, const struct call *call, const uint8_t run_uid[16], struct slice *ret,
+                    GError **error)
+{
+    const struct write_ops *write = session_driver(session)->write;
+    struct attempt attempt;
+    if (!call_begin(&attempt, session, call, OP_END_READ, write && write->end_read, error))
+        return false;
+    return call_end(&attempt, write->end_read(session, call, run_uid, ret, error), error);
 }
 
 bool store_sink_write_durable(struct session *session, const struct call *call, const struct sink_file *file,

@@ -144,6 +144,10 @@ bool store_lock(struct session *session, const struct call *call, struct store_l
 bool store_lock_read(struct session *session, const struct call *call, struct store_lock *ret, bool *ret_held,
                      GError **error);
 bool store_unlock(struct session *session, const struct call *call, const uint8_t run_uid[16], GError **error);
+bool store_end_mark(struct session *session, const struct call *call, const uint8_t run_uid[16], struct slice mark,
+                    GError **error);
+bool store_end_read(struct session *session, const struct call *call, const uint8_t run_uid[16], struct slice *ret,
+                    GError **error);
 bool store_sink_write_durable(struct session *session, const struct call *call, const struct sink_file *file,
                               const struct record *records, size_t n, GError **error);
 bool store_sink_publish_durable(struct session *session, const struct call *call, const struct sink_file *file,

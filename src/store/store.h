@@ -255,6 +255,11 @@ struct write_ops {
      * `force` takes it from whoever has it. */
     bool (*lock)(struct session *, const struct call *, struct store_lock *io, bool force, GError **);
     bool (*unlock)(struct session *, const struct call *, const uint8_t run_uid[16], GError **);
+    /* What is left of a run that is over, where its fences were: opaque bytes, which a home from before its end finds.
+     * A later mark takes the place of an earlier one. Both NULL: the store keeps none. */
+    bool (*end_mark)(struct session *, const struct call *, const uint8_t run_uid[16], struct slice mark, GError **);
+    /* In the call's memory; empty: there is none (any more). Also in a store opened for reading only. */
+    bool (*end_read)(struct session *, const struct call *, const uint8_t run_uid[16], struct slice *ret, GError **);
     /* Who holds the dataset's lock, without taking it; also in a store opened for reading only. NULL: cannot be asked.
      */
     bool (*lock_read)(struct session *, const struct call *, struct store_lock *ret, bool *ret_held, GError **);

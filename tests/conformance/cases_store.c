@@ -181,6 +181,43 @@ static void a_lock_outlives_the_store(struct stand *stand)
     let_go(stand, &first);
 }
 
+/* --- the end of a run --------------------------------------------------------------------------------------------- */
+
+static void ends_with(struct stand *stand, const struct fence_id *run, const char *mark)
+{
+    GError *error = NULL;
+    struct slice found = slice_of_text("nothing was said");
+    struct call call = stand_call(stand);
+    kit_ok(store_end_read(stand->session, &call, run->run, &found, &error));
+    if (!slice_equal(found, slice_of_text(mark)))
+        fail_msg("'%.*s' stands, not '%s'", (int)found.len, (const char *)found.data, mark);
+}
+
+/* Of one run, whatever else there is of it, and behind what comes and goes after it. */
+static void the_end_of_a_run_is_told_until_there_is_a_later_one(struct stand *stand)
+{
+    GError *error = NULL;
+    struct fence_id first = stand_other_run(stand), second = stand_other_run(stand);
+    struct store_lock lock = holder(stand, "fix.1");
+    struct call call = stand_call(stand);
+    if (!session_driver(stand->session)->write->end_mark)
+        return;
+    memcpy(lock.run_uid, first.run, sizeof lock.run_uid);
+    ends_with(stand, &first, "");
+    kit_ok(store_end_mark(stand->session, &call, first.run, slice_of_text("{\"number\":1}"), &error));
+    kit_ok(store_end_mark(stand->session, &call, second.run, slice_of_text("{}"), &error));
+    ends_with(stand, &first, "{\"number\":1}");
+    kit_ok(store_end_mark(stand->session, &call, first.run, slice_of_text("{\"number\":2, \"more\": true}"), &error));
+    kit_ok(store_fence_drop(stand->session, &call, first.run, &error));
+    kit_ok(take(stand, &lock, false, &error));
+    let_go(stand, &lock);
+    kit_ok(store_settle(stand->session, &call, &error));
+    stand_close(stand);
+    stand_open(stand);
+    ends_with(stand, &first, "{\"number\":2, \"more\": true}");
+    ends_with(stand, &second, "{}");
+}
+
 /* In the first lull nothing of a run's goes to a server, and a call that is to stop gives up what waits for that. */
 static void its_health_is_heard_while_nothing_else_may_go(struct stand *stand)
 {
@@ -220,5 +257,7 @@ const struct conformance_case store_cases[] = {
     {"a-lock-is-taken-over-from-one-run-alone", NEEDS(LOCK), a_lock_is_taken_over_from_one_run_alone},
     {"a-lock-is-of-one-dataset", NEEDS(LOCK), a_lock_is_of_one_dataset},
     {"a-lock-outlives-the-store", NEEDS(LOCK), a_lock_outlives_the_store},
+    {"the-end-of-a-run-is-told-until-there-is-a-later-one", NEEDS(LOCK),
+     the_end_of_a_run_is_told_until_there_is_a_later_one},
     {NULL, 0, NULL},
 };

@@ -152,8 +152,11 @@ static bool write_all(struct turn *turn, GError **error)
 static bool all_of_a_run(struct turn *turn, GError **error)
 {
     struct fence before;
-    return look(turn, error) && store_lock(turn->session, &turn->call, &turn->lock, false, error) &&
+    struct slice end;
+    return look(turn, error) && store_end_read(turn->session, &turn->call, turn->lock.run_uid, &end, error) &&
+           store_lock(turn->session, &turn->call, &turn->lock, false, error) &&
            store_lane_open(turn->session, &turn->call, &turn->lane, &before, error) && write_all(turn, error) &&
+           store_end_mark(turn->session, &turn->call, turn->lock.run_uid, slice_of_text("{}"), error) &&
            store_fence_drop(turn->session, &turn->call, turn->lane.fence.run, error) &&
            store_unlock(turn->session, &turn->call, turn->lock.run_uid, error) &&
            store_settle(turn->session, &turn->call, error);

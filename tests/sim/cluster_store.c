@@ -514,6 +514,20 @@ static bool sim_unlock(struct session *session, const struct call *call, const u
            cluster_answer(session, call, error);
 }
 
+static bool sim_end_mark(struct session *session, const struct call *call, const uint8_t run_uid[16], struct slice mark,
+                         GError **error)
+{
+    return reach(session, call, error) && mem_write_ops.end_mark(sim_of(session)->inner, call, run_uid, mark, error) &&
+           cluster_answer(session, call, error);
+}
+
+static bool sim_end_read(struct session *session, const struct call *call, const uint8_t run_uid[16], struct slice *ret,
+                         GError **error)
+{
+    return reach(session, call, error) && mem_write_ops.end_read(sim_of(session)->inner, call, run_uid, ret, error) &&
+           cluster_answer(session, call, error);
+}
+
 static const struct write_ops WRITE = {
     .cas = sim_cas,
     .settle = sim_settle,
@@ -522,6 +536,8 @@ static const struct write_ops WRITE = {
     .fence_drop = sim_fence_drop,
     .lock = sim_lock,
     .unlock = sim_unlock,
+    .end_mark = sim_end_mark,
+    .end_read = sim_end_read,
 };
 
 /* --- shadows ------------------------------------------------------------------------------------------------------ */

@@ -446,6 +446,26 @@ static bool remote_unlock(struct session *base, const struct call *call, const u
     return exchange_run(&exchange, error);
 }
 
+static bool remote_end_mark(struct session *base, const struct call *call, const uint8_t run_uid[16], struct slice mark,
+                            GError **error)
+{
+    struct exchange exchange = exchange_begin(base, call, WIRE_END_MARK);
+    put_bytes(exchange.session->request, slice_of(run_uid, 16));
+    put_prefixed(exchange.session->request, mark);
+    return exchange_run(&exchange, error);
+}
+
+static bool remote_end_read(struct session *base, const struct call *call, const uint8_t run_uid[16], struct slice *ret,
+                            GError **error)
+{
+    struct exchange exchange = exchange_begin(base, call, WIRE_END_READ);
+    put_bytes(exchange.session->request, slice_of(run_uid, 16));
+    if (!exchange_run(&exchange, error))
+        return false;
+    struct slice mark = reader_prefixed(&exchange.from);
+    return (exchange.from.ok && arena_copy(call->mem, mark, ret)) || garbled(&exchange, error);
+}
+
 static const struct write_ops write_ops = {
     .cas = remote_cas,
     .settle = remote_settle,
@@ -454,6 +474,8 @@ static const struct write_ops write_ops = {
     .fence_drop = remote_fence_drop,
     .lock = remote_lock,
     .unlock = remote_unlock,
+    .end_mark = remote_end_mark,
+    .end_read = remote_end_read,
 };
 
 static bool remote_shadow_drop(struct session *base, const struct call *call, const uint8_t run[16], GError **error)

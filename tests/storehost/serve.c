@@ -229,6 +229,24 @@ static bool do_unlock(struct turn *turn, GError **error)
     return turn->from.ok ? store_unlock(turn->connection->session, &turn->call, uid.data, error) : garbled(error);
 }
 
+static bool do_end_mark(struct turn *turn, GError **error)
+{
+    struct slice uid = reader_bytes(&turn->from, 16), mark = reader_prefixed(&turn->from);
+    return turn->from.ok ? store_end_mark(turn->connection->session, &turn->call, uid.data, mark, error)
+                         : garbled(error);
+}
+
+static bool do_end_read(struct turn *turn, GError **error)
+{
+    struct slice uid = reader_bytes(&turn->from, 16), mark;
+    if (!turn->from.ok)
+        return garbled(error);
+    if (!store_end_read(turn->connection->session, &turn->call, uid.data, &mark, error))
+        return false;
+    put_prefixed(turn->answer, mark);
+    return true;
+}
+
 static bool do_shadow_drop(struct turn *turn, GError **error)
 {
     struct slice run = reader_bytes(&turn->from, 16);
@@ -249,6 +267,8 @@ static bool (*const calls[WIRE_OPS])(struct turn *turn, GError **error) = {
     [WIRE_FENCE_DROP] = do_fence_drop,
     [WIRE_LOCK] = do_lock,
     [WIRE_UNLOCK] = do_unlock,
+    [WIRE_END_MARK] = do_end_mark,
+    [WIRE_END_READ] = do_end_read,
     [WIRE_SHADOW_DROP] = do_shadow_drop,
 };
 

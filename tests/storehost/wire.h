@@ -13,7 +13,7 @@
 #include "store/store.h"
 
 #define WIRE_BYTES   (256u << 20)
-#define WIRE_VERSION 3
+#define WIRE_VERSION 4
 
 enum wire_op {
     WIRE_INSPECT,
@@ -29,6 +29,8 @@ enum wire_op {
     WIRE_FENCE_DROP,
     WIRE_LOCK,
     WIRE_UNLOCK,
+    WIRE_END_MARK,
+    WIRE_END_READ,
     WIRE_SHADOW_DROP,
     WIRE_OPS,
 };

@@ -144,7 +144,7 @@ def short(value):
 
 
 def content(place, own_only=False):
-    """{key: (type, what it holds, expiry)} without sluice's own keys; those are named apart."""
+    """{key: (type, what it holds, expiry)} without sluice's own keys; those are named apart, but for what says that a run is over."""
     found, own = {}, []
     for node in primaries(place):
         client = node.client(socket_timeout=60)
@@ -152,7 +152,7 @@ def content(place, own_only=False):
         cursor = b"0"
         while True:
             cursor, keys = client.execute_command("SCAN", cursor, "COUNT", 1000)
-            own += [key for key in keys if key.startswith(b"sluice:")]
+            own += [key for key in keys if key.startswith(b"sluice:") and not key.startswith(b"sluice:ended:")]
             if not own_only:
                 read_keys(client, [key for key in keys if not key.startswith(b"sluice:")], found)
             if cursor == b"0":

@@ -330,6 +330,24 @@ static bool fault_unlock(struct session *session, const struct call *call, const
            come_out(&passage, passage.driver->inner->write->unlock(inner_of(session), call, run_uid, error), error);
 }
 
+static bool fault_end_mark(struct session *session, const struct call *call, const uint8_t run_uid[16],
+                           struct slice mark, GError **error)
+{
+    struct passage passage;
+    return session_go_in(&passage, session, call, FAULT_END_MARK, error) &&
+           come_out(&passage, passage.driver->inner->write->end_mark(inner_of(session), call, run_uid, mark, error),
+                    error);
+}
+
+static bool fault_end_read(struct session *session, const struct call *call, const uint8_t run_uid[16],
+                           struct slice *ret, GError **error)
+{
+    struct passage passage;
+    return session_go_in(&passage, session, call, FAULT_END_READ, error) &&
+           come_out(&passage, passage.driver->inner->write->end_read(inner_of(session), call, run_uid, ret, error),
+                    error);
+}
+
 static bool fault_sink_write(struct session *session, const struct call *call, const struct sink_file *file,
                              const struct record *records, size_t n, GError **error)
 {
@@ -436,6 +454,8 @@ static void wrap_write(struct fault_driver *driver)
         .fence_drop = WRAP(inner->fence_drop, fault_fence_drop),
         .lock = WRAP(inner->lock, fault_lock),
         .unlock = WRAP(inner->unlock, fault_unlock),
+        .end_mark = WRAP(inner->end_mark, fault_end_mark),
+        .end_read = WRAP(inner->end_read, fault_end_read),
     };
     driver->table.write = &driver->write;
 }

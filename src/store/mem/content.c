@@ -12,6 +12,11 @@ static int compare_fences(const void *a, const void *b, void *user)
     return memcmp(a, b, FENCE_KEY_BYTES);
 }
 
+static int compare_runs(const void *a, const void *b, void *user)
+{
+    return memcmp(a, b, 16);
+}
+
 static int compare_records(const void *a, const void *b, void *user)
 {
     return slice_compare(((const struct mem_record *)a)->key, ((const struct mem_record *)b)->key);
@@ -33,6 +38,7 @@ struct mem_content *mem_content_new(void)
     content->datasets = g_tree_new_full(compare_names, NULL, g_free, (GDestroyNotify)g_tree_unref);
     content->fences = g_tree_new_full(compare_fences, NULL, g_free, (GDestroyNotify)fence_state_free);
     content->locks = g_tree_new_full(compare_names, NULL, g_free, lock_free);
+    content->ends = g_tree_new_full(compare_runs, NULL, g_free, (GDestroyNotify)g_bytes_unref);
     content->changes = g_tree_new_full(compare_names, NULL, g_free, g_free);
     return content;
 }
@@ -42,6 +48,7 @@ void mem_content_free(struct mem_content *content)
     g_tree_unref(content->datasets);
     g_tree_unref(content->fences);
     g_tree_unref(content->locks);
+    g_tree_unref(content->ends);
     g_tree_unref(content->changes);
     pthread_mutex_destroy(&content->lock);
     g_free(content);
@@ -137,6 +144,13 @@ static gboolean copy_lock(gpointer dataset, gpointer value, gpointer into)
     return FALSE;
 }
 
+static gboolean copy_end(gpointer run, gpointer mark, gpointer into)
+{
+    struct mem_content *content = into;
+    g_tree_insert(content->ends, g_memdup2(run, 16), g_bytes_ref(mark));
+    return FALSE;
+}
+
 static gboolean copy_changes(gpointer dataset, gpointer changes, gpointer into)
 {
     *mem_changes_of(into, dataset) = *(const struct mem_changes *)changes;
@@ -150,6 +164,7 @@ struct mem_content *mem_content_copy(struct mem_content *content)
     g_tree_foreach(content->datasets, copy_dataset, copy);
     g_tree_foreach(content->fences, copy_fence, copy);
     g_tree_foreach(content->locks, copy_lock, copy);
+    g_tree_foreach(content->ends, copy_end, copy);
     g_tree_foreach(content->changes, copy_changes, copy);
     return copy;
 }

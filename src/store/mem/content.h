@@ -17,6 +17,7 @@ struct mem_content {
     GTree *datasets; /* char * → GTree of struct mem_record by key */
     GTree *fences;   /* FENCE_KEY_BYTES → struct fence_state */
     GTree *locks;    /* char * (dataset) → struct mem_lock */
+    GTree *ends;     /* uid of a run, 16 bytes → GBytes */
     GTree *changes;  /* char * (dataset) → struct mem_changes; none: never written */
 };
 

@@ -145,6 +145,28 @@ static bool mem_unlock(struct session *session, const struct call *call, const u
     return true;
 }
 
+/* --- ends of runs ------------------------------------------------------------------------------------------------- */
+
+static bool mem_end_mark(struct session *session, const struct call *call, const uint8_t run_uid[16], struct slice mark,
+                         GError **error)
+{
+    struct mem_content *content = mem_content_of(session);
+    auto_hold(&content->lock);
+    g_tree_replace(content->ends, g_memdup2(run_uid, 16), g_bytes_new(mark.data, mark.len));
+    return true;
+}
+
+static bool mem_end_read(struct session *session, const struct call *call, const uint8_t run_uid[16], struct slice *ret,
+                         GError **error)
+{
+    struct mem_content *content = mem_content_of(session);
+    auto_hold(&content->lock);
+    GBytes *mark = g_tree_lookup(content->ends, run_uid);
+    *ret = SLICE_EMPTY;
+    return !mark || arena_copy(call->mem, slice_of(g_bytes_get_data(mark, NULL), g_bytes_get_size(mark)), ret) ||
+           error_set(error, SLUICE_ERROR_TOO_BIG, "the mark of a run's end does not fit into the memory of the call");
+}
+
 const struct write_ops mem_write_ops = {
     .cas = mem_cas,
     .settle = mem_settle,
@@ -153,4 +175,6 @@ const struct write_ops mem_write_ops = {
     .fence_drop = mem_fence_drop,
     .lock = mem_lock,
     .unlock = mem_unlock,
+    .end_mark = mem_end_mark,
+    .end_read = mem_end_read,
 };

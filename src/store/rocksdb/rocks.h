@@ -166,6 +166,14 @@ bool rocks_lock_read(struct session *session, const struct call *call, struct st
                      GError **error);
 bool rocks_unlock(struct session *session, const struct call *call, const uint8_t run_uid[16], GError **error);
 
+/* --- end.c ---------------------------------------------------------------------------------------------------------
+ */
+
+bool rocks_end_mark(struct session *session, const struct call *call, const uint8_t run_uid[16], struct slice mark,
+                    GError **error);
+bool rocks_end_read(struct session *session, const struct call *call, const uint8_t run_uid[16], struct slice *ret,
+                    GError **error);
+
 /* --- read.c ------------------------------------------------------------------------------------------------------- */
 
 /* A figure of RocksDB's own; 0 where it does not know it. */

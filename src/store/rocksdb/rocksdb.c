@@ -25,6 +25,8 @@ static const struct write_ops write_ops = {
     .fence_drop = rocks_fence_drop,
     .lock = rocks_lock,
     .unlock = rocks_unlock,
+    .end_mark = rocks_end_mark,
+    .end_read = rocks_end_read,
     .lock_read = rocks_lock_read,
 };
 

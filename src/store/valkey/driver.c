@@ -304,6 +304,8 @@ static const struct write_ops write_ops = {
     .fence_drop = valkey_fence_drop,
     .lock = valkey_lock,
     .unlock = valkey_unlock,
+    .end_mark = valkey_end_mark,
+    .end_read = valkey_end_read,
     .lock_read = valkey_lock_read,
 };
 

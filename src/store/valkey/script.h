@@ -9,4 +9,4 @@ struct valkey_script {
 };
 
 extern const struct valkey_script script_cas, script_take, script_record, script_witness, script_lock, script_rights,
-    script_together;
+    script_together, script_end;

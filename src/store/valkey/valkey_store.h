@@ -220,6 +220,8 @@ bool valkey_cas(struct session *, const struct call *, const struct lane *, stru
 bool valkey_settle(struct session *, const struct call *, GError **);
 bool valkey_lock(struct session *, const struct call *, struct store_lock *io, bool force, GError **);
 bool valkey_unlock(struct session *, const struct call *, const uint8_t run_uid[16], GError **);
+bool valkey_end_mark(struct session *, const struct call *, const uint8_t run_uid[16], struct slice mark, GError **);
+bool valkey_end_read(struct session *, const struct call *, const uint8_t run_uid[16], struct slice *ret, GError **);
 bool valkey_lock_read(struct session *, const struct call *, struct store_lock *ret, bool *ret_held, GError **);
 bool valkey_inspect(struct session *, const struct call *, struct store_info *ret, GError **);
 bool valkey_history_note(struct session *, const struct call *, const struct witness *, struct slice was,

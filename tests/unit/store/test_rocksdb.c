@@ -21,11 +21,25 @@ static void must(char *message)
         fail_msg("%s", message);
 }
 
-/* Puts a value where no driver would, with RocksDB alone. */
-static void plant(struct desk *desk, const char *family, struct slice key, struct slice value)
+static bool row_stands(rocksdb_t *db, rocksdb_column_family_handle_t *family, struct slice key)
+{
+    char *message = NULL;
+    rocksdb_readoptions_t *read = rocksdb_readoptions_create();
+    rocksdb_pinnableslice_t *value = rocksdb_get_pinned_cf(db, read, family, (const char *)key.data, key.len, &message);
+    must(message);
+    bool stands = value != NULL;
+    rocksdb_readoptions_destroy(read);
+    if (value)
+        rocksdb_pinnableslice_destroy(value);
+    return stands;
+}
+
+/* With RocksDB alone: whether a row stands, behind a value that is put there (NULL: none is). */
+static bool reach_behind(struct desk *desk, const char *family, struct slice key, const struct slice *value)
 {
     char *message = NULL;
     size_t n;
+    bool stands = false;
     rocksdb_options_t *options = rocksdb_options_create();
     char **names = rocksdb_list_column_families(options, desk->path, &n, &message);
     must(message);
@@ -38,16 +52,25 @@ static void plant(struct desk *desk, const char *family, struct slice key, struc
     must(message);
     rocksdb_writeoptions_t *write = rocksdb_writeoptions_create();
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(names[i], family) == 0)
-            rocksdb_put_cf(db, write, handles[i], (const char *)key.data, key.len, (const char *)value.data, value.len,
-                           &message);
+        if (strcmp(names[i], family) == 0 && value)
+            rocksdb_put_cf(db, write, handles[i], (const char *)key.data, key.len, (const char *)value->data,
+                           value->len, &message);
         must(message);
+        if (strcmp(names[i], family) == 0)
+            stands = row_stands(db, handles[i], key);
         rocksdb_column_family_handle_destroy(handles[i]);
     }
     rocksdb_writeoptions_destroy(write);
     rocksdb_close(db);
     rocksdb_list_column_families_destroy(names, n);
     rocksdb_options_destroy(options);
+    return stands;
+}
+
+/* Puts a value where no driver would. */
+static void plant(struct desk *desk, const char *family, struct slice key, struct slice value)
+{
+    assert_true(reach_behind(desk, family, key, &value));
 }
 
 /* Name and size of every file: what opening for reading must not change. */
@@ -580,6 +603,37 @@ static void a_damaged_lock_is_named_and_can_be_forced(void **state)
     desk_done(&desk);
 }
 
+/* One of 1970, and one that is none. */
+static void the_end_of_a_run_that_is_long_past_is_not_told_and_goes_with_the_next(void **state)
+{
+    static const uint8_t OLD[16] = {1}, BROKEN[16] = {2}, NEW[16] = {3};
+    const struct slice rows[] = {slice_of_text("ended/01000000000000000000000000000000"),
+                                 slice_of_text("ended/02000000000000000000000000000000"),
+                                 slice_of_text("ended/03000000000000000000000000000000")};
+    GError *error = NULL;
+    struct desk desk;
+    struct slice found;
+    desk_init(&desk, *state);
+    desk_open(&desk, false);
+    desk_close(&desk);
+    plant(&desk, "sluice.meta", rows[0], slice_of((const uint8_t *)"\1\0\0\0\0\0\0\0{}", 10));
+    plant(&desk, "sluice.meta", rows[1], slice_of_text("x"));
+    desk_open(&desk, false);
+    struct call call = desk_call(&desk);
+    kit_ok(store_end_read(desk.session, &call, OLD, &found, &error));
+    assert_int_equal(found.len, 0);
+    kit_ok(store_end_read(desk.session, &call, BROKEN, &found, &error));
+    assert_int_equal(found.len, 0);
+    kit_ok(store_end_mark(desk.session, &call, NEW, slice_of_text("{}"), &error));
+    kit_ok(store_end_read(desk.session, &call, NEW, &found, &error));
+    assert_int_equal(found.len, 2);
+    desk_close(&desk);
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+        assert_int_equal(reach_behind(&desk, "sluice.meta", rows[i], NULL), i == 2);
+    desk_open(&desk, false);
+    desk_done(&desk);
+}
+
 static void bookkeeping_of_a_newer_sluice_is_refused(void **state)
 {
     GError *error = NULL;
@@ -726,6 +780,7 @@ int main(int argc, char **argv)
         TEST(values_that_are_no_documents_are_faults_of_their_keys_only),
         TEST(a_damaged_fence_is_named_and_nothing_is_written),
         TEST(a_damaged_lock_is_named_and_can_be_forced),
+        TEST(the_end_of_a_run_that_is_long_past_is_not_told_and_goes_with_the_next),
         TEST(bookkeeping_of_a_newer_sluice_is_refused),
         TEST(a_scan_sees_the_state_of_its_opening),
         TEST(any_mixture_of_keys_is_answered),
