@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A server of a cluster that stands still holds up its own partitions: those of the others are granted, opened, written and
-checkpointed meanwhile, for as long as a worker is left for them."""
+checkpointed meanwhile, to the last one."""
 
 from livedata import ADD_LUA, numbers, seed_numbers, uri_of, write_fix
 from servers import each_kind, wait_for
