@@ -5,7 +5,7 @@ catalog knows nothing of the other. When it wakes it writes nothing a second tim
 import shutil
 import signal
 
-from livedata import ADD_LUA, numbers, seed_numbers, uri_of, write_fix
+from livedata import ADD_LUA, left_of_sluice, numbers, seed_numbers, uri_of, write_fix
 from servers import each_kind
 from stand import must, run_all, same, stand_still
 
@@ -34,7 +34,8 @@ def waking(stand, cluster, nodes, point, workers, cut=False):
     same(numbers(cluster), {n: n + 1 for n in range(KEYS)}, f"asleep at {point}, {workers} workers: each once")
     if workers == 1: # which stood at that very point, and not amid a takeover
         must("copy of this home" in done[0].err, done[0].err)
-        same([key for node in nodes for key in node.client().keys("sluice:*")], [], f"asleep at {point}: what it has left in the store")
+        if not point.startswith("store.lane_open"): # a lane that is sent may find no fence yet, and make it: it hinders nobody
+            same(left_of_sluice(nodes), [], f"asleep at {point}: what it has left in the store")
     shutil.rmtree(stand.path("home"))
     shutil.rmtree(stand.path("copy"))
 

@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 
+from livedata import left_of_sluice
 from servers import Servers, Unavailable
 from stand import Skip, must, run_all, same, stand_still, test
 
@@ -96,12 +97,6 @@ def started(stand):
         return Servers(stand.dir)
     except Unavailable as error:
         raise Skip(str(error)) from error
-
-
-def left_of_sluice(nodes):
-    """But for what says that a run is over, which is gone by itself one day."""
-    keys = [key for node in nodes for key in node.client().scan_iter("sluice:*")]
-    return [key for key in keys if not key.startswith(b"sluice:ended:")]
 
 
 def life(stand, seed, clustered=False):
