@@ -295,6 +295,22 @@ static void lose_a_write(struct box *box, const struct call *call, struct cas_op
     g_clear_error(&error);
 }
 
+/* A second session has a lane, the first loses a write behind its own first one; from now on what it is answered to a
+ * takeover is not heard. */
+static struct session *take_unheard(struct box *box, const struct call *call, struct lane *other, struct cas_op *ops,
+                                    bool alone)
+{
+    GError *error = NULL;
+    struct session *second;
+    kit_ok(store_session_open(&second, box->store, &error));
+    open_lane(box, second, other);
+    write_one(box, &box->lane, &ops[0], 1);
+    lose_a_write(box, call, ops + 1, alone);
+    atomic_store(&box->proxy.muted, false);
+    atomic_store(&box->proxy.mutes, true);
+    return second;
+}
+
 /* Two threads of a process. The place got its new epoch for the one's lost write. The other's meets it before the first
  * has heard of it, and waits until that has: the takeover says nothing of what it then sends. */
 static void vouches_for_older_writes_only(struct box *box, bool alone)
@@ -307,13 +323,8 @@ static void vouches_for_older_writes_only(struct box *box, bool alone)
     void *read;
     struct call call = begin_with(box, ops);
     struct lane other = lane_of_part(box, 4);
-    kit_ok(store_session_open(&second, box->store, &error));
-    open_lane(box, second, &other);
-    write_one(box, &box->lane, &ops[0], 1);
-    lose_a_write(box, &call, ops + 1, alone);
     struct reading reading = {.box = box, .mem = arena_new(1 << 20)};
-    atomic_store(&box->proxy.muted, false);
-    atomic_store(&box->proxy.mutes, true);
+    second = take_unheard(box, &call, &other, ops, alone);
     assert_int_equal(pthread_create(&thread, NULL, read_fence, &reading), 0);
     while (!atomic_load(&box->proxy.muted))
         g_thread_yield();
@@ -362,13 +373,8 @@ static void an_epoch_of_which_nobody_was_told_is_written_under_by_nobody(void **
     void *read;
     struct call call = begin_with(box, ops);
     struct lane other = lane_of_part(box, 4);
-    kit_ok(store_session_open(&second, box->store, &error));
-    open_lane(box, second, &other);
-    write_one(box, &box->lane, &ops[0], 1);
-    lose_a_write(box, &call, ops + 1, true);
     struct reading reading = {.box = box, .mem = arena_new(1 << 20)};
-    atomic_store(&box->proxy.muted, false);
-    atomic_store(&box->proxy.mutes, true);
+    second = take_unheard(box, &call, &other, ops, true);
     assert_int_equal(pthread_create(&thread, NULL, read_fence, &reading), 0);
     while (!atomic_load(&box->proxy.muted))
         g_thread_yield();

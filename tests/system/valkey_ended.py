@@ -5,25 +5,18 @@ copy, and the store has no fence of it any more. It hears of that, and writes no
 import shutil
 import time
 
-from livedata import NEVER, read, seed
+from livedata import ADD_LUA, NEVER, numbers, seed_numbers, uri_of, write_fix
 from servers import each_kind
 from stand import among, must, run_all, same
 
 KEYS = 300
 PERIOD_MS = 200 * 24 * 3600 * 1000
-LUA = "function transform(doc) doc.n = tonumber(doc.n) + 1 return doc end\n"
-SPEC = """
-sluice: 1
-name: fix
-source: {{ store: "valkey://{at}", dataset: "c:{{id}}", as: hash }}
-transform: {{ lua: fix.lua }}
-target: {{ store: "valkey://{at}", dataset: "c:{{id}}", as: hash }}
-partitions: {{ size: 100 }}
+MORE = """\
+partitions: { size: 100 }
 workers: 1
-stages: [{{ name: first, scope: 1% }}, {{ name: full, scope: 100% }}]
-{more}
+stages: [{ name: first, scope: 1% }, { name: full, scope: 100% }]
 """
-BUDGET = "budget: { records: 100 }"
+BUDGET = "budget: { records: 100 }\n"
 
 
 def dies(point):
@@ -67,10 +60,6 @@ ENDED = {
 AFTER = {"resume": goes_on, "run": lambda stand, home: stand.sluice("run", "fix.yaml", "--yes", "--home", home), "rollback": taken_back}
 
 
-def numbers(place):
-    return {int(key[2:]): int(state.fields[b"n"]) for key, state in read(place).items() if not key.startswith("sluice:")}
-
-
 def clean(stand, nodes):
     for node in nodes:
         node.client().flushall()
@@ -80,9 +69,8 @@ def clean(stand, nodes):
 
 def begun(stand, cluster, nodes, copied):
     clean(stand, nodes)
-    stand.write("fix.lua", LUA)
-    stand.write("fix.yaml", SPEC.format(at=nodes[0].address, more=BUDGET if copied == "paused" else ""))
-    seed(cluster, [(f"c:{n:05d}", {"id": f"{n:05d}", "n": str(n)}, NEVER) for n in range(KEYS)])
+    write_fix(stand, uri_of(nodes[0]), MORE + (BUDGET if copied == "paused" else ""), ADD_LUA)
+    seed_numbers(cluster, KEYS)
     COPIED[copied](stand)
     shutil.copytree(stand.path("home"), stand.path("older"))
 
